@@ -1,0 +1,48 @@
+"""Secrets by reference: fetched when first needed, kept for at most five minutes, never a default.
+
+Two versions are live during a rotation: AWSCURRENT and AWSPREVIOUS.
+"""
+
+from infergate.kernel.errors import Unavailable
+from infergate.kernel.time import Clock
+from infergate.store.client import Store
+from infergate.store.errors import Rejected, StoreError
+
+KEEP_S = 300
+_PLACEHOLDERS = frozenset({"", "changeme", "change-me", "placeholder", "todo", "secret", "test", "xxx", "none", "null"})
+
+
+class Secrets:
+    def __init__(self, service: Store, clock: Clock) -> None:
+        self._service = service
+        self._clock = clock
+        self._kept: dict[tuple[str, str], tuple[float, str]] = {}
+
+    async def value(self, reference: str, stage: str = "AWSCURRENT") -> str:
+        """The secret's text. Raises Unavailable where it is missing, unreadable, empty or an obvious placeholder."""
+        kept = self._kept.get((reference, stage))
+        if kept and kept[0] > self._clock():
+            return kept[1]
+        text = await self._fetch(reference, stage)
+        if text.strip().lower() in _PLACEHOLDERS:
+            raise Unavailable("a secret of this deployment is not set")
+        self._kept[reference, stage] = (self._clock() + KEEP_S, text)
+        return text
+
+    async def live_values(self, reference: str) -> list[str]:
+        """The current value, then the one before it where there is one."""
+        current = await self.value(reference)
+        try:
+            previous = await self.value(reference, "AWSPREVIOUS")
+        except Unavailable:
+            return [current]
+        return [current, previous] if previous != current else [current]
+
+    async def _fetch(self, reference: str, stage: str) -> str:
+        try:
+            answer = await self._service.call("GetSecretValue", {"SecretId": reference, "VersionStage": stage})
+        except Rejected as error:
+            raise Unavailable("a secret of this deployment cannot be read") from error
+        except StoreError as error:
+            raise Unavailable("the secret store does not answer") from error
+        return str(answer.get("SecretString", ""))
