@@ -1,0 +1,89 @@
+"""Accounts: who they belong to and what they chose. Never their money: that is the ledger's, in an item of its own.
+
+accounts table:
+  ACCOUNT#<account>   ACCOUNT          the profile
+                      AUDIT#<ulid>     who changed what about the account, and why
+  EMAIL#<hmac>        EMAIL            the account that claimed this canonical address, so that none has two trials
+"""
+
+import hmac
+import unicodedata
+from dataclasses import asdict, dataclass
+
+from infergate.kernel.errors import InvalidRequest
+from infergate.store.client import Params
+from infergate.store.codec import decode_item, encode_item
+from infergate.store.errors import Item
+
+ACCOUNT = "ACCOUNT"
+AUDIT = "AUDIT#"
+_DOTS_IGNORED = frozenset({"gmail.com", "googlemail.com"})
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    email: str
+    name: str
+    plan: str
+    created_at: int
+    receipt_days: int = 365
+    """How long receipts of single requests are kept."""
+
+
+def canonical_email(address: str) -> str:
+    """One spelling for all that reach the same box: lower case, no +tag, no dots where they mean nothing.
+
+    Raises InvalidRequest for what is no address.
+    """
+    text = unicodedata.normalize("NFKC", address).strip().lower()
+    local, at, domain = text.rpartition("@")
+    if not at or not local or "." not in domain or len(text) > 254 or any(c.isspace() or ord(c) < 33 for c in text):
+        raise InvalidRequest("That is not an e-mail address.", param="email")
+    local = local.partition("+")[0]
+    if domain in _DOTS_IGNORED:
+        local, domain = local.replace(".", ""), "gmail.com"
+    if not local:
+        raise InvalidRequest("That is not an e-mail address.", param="email")
+    return f"{local}@{domain}"
+
+
+def email_pk(canonical: str, pepper: str) -> str:
+    return "EMAIL#" + hmac.digest(pepper.encode(), canonical.encode(), "sha256").hex()
+
+
+def put_members(table: str, account: Account, claim_pk: str) -> list[Params]:
+    """The transaction members that store a new account and claim its address. They fail if the address is taken."""
+    items = [
+        {"pk": claim_pk, "sk": "EMAIL", "account": account.id},
+        {"pk": f"ACCOUNT#{account.id}", "sk": ACCOUNT, **asdict(account)},
+    ]
+    return [_put_new(table, item) for item in items]
+
+
+def audit_member(table: str, account: str, audit_id: str, at: int, actor: str, action: str, reason: str) -> Params:
+    item = {
+        "pk": f"ACCOUNT#{account}",
+        "sk": AUDIT + audit_id,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "reason": reason,
+    }
+    return _put_new(table, item)
+
+
+def read(item: Item) -> Account:
+    values = decode_item(item)
+    del values["pk"], values["sk"]
+    return Account(**values)
+
+
+def _put_new(table: str, item: dict[str, object]) -> Params:
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": encode_item(item),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+    }

@@ -1,0 +1,156 @@
+"""catalog.yaml: what an operator writes. Validated whole, or refused whole.
+
+Not imported by the gateway: pydantic and YAML stay out of its cold start.
+"""
+
+import re
+from datetime import date
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from infergate.catalog.types import NEEDED_BUCKETS, OPTIONAL_BUCKETS
+from infergate.kernel.money import usd
+
+_ID = r"^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,99}$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ChannelTerms(_Part):
+    kind: Literal["openai"]
+    base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
+    secret: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    enabled: bool = True
+    output_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    first_byte_timeout_s: int = Field(60, ge=1, le=300)
+    idle_timeout_s: int = Field(30, ge=1, le=300)
+    answer_timeout_s: int = Field(300, ge=1, le=600)
+
+    @field_validator("base_url")
+    @classmethod
+    def plain_http_only_at_home(cls, value: str) -> str:
+        host = (
+            value.partition("://")[2].partition("/")[0].rpartition(":")[0]
+            or value.partition("://")[2].partition("/")[0]
+        )
+        if value.startswith("http://") and host not in {"127.0.0.1", "localhost", "[::1]"}:
+            raise ValueError("a provider is reached by https")
+        return value.rstrip("/")
+
+
+class RouteTerms(_Part):
+    channel: str
+    upstream_model: str = Field(min_length=1, max_length=200)
+    price_book: str
+    priority: int = Field(1, ge=1, le=100)
+    weight: int = Field(1, ge=1, le=1000)
+
+
+class ModelTerms(_Part):
+    kind: Literal["chat", "embedding"]
+    owned_by: str = Field(min_length=1, max_length=100)
+    created: date
+    context: int = Field(ge=1, le=100_000_000)
+    max_output: int = Field(0, ge=0, le=10_000_000)
+    image_tokens: int = Field(0, ge=0, le=1_000_000)
+    routes: dict[str, RouteTerms] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def chat_has_an_output_limit(self) -> Self:
+        if self.kind == "chat" and self.max_output == 0:
+            raise ValueError("a chat model needs max_output: it bounds what a request may cost")
+        return self
+
+
+class PlanTerms(_Part):
+    requests_per_minute: int = Field(ge=1)
+    tokens_per_minute: int = Field(ge=1)
+    concurrency: int = Field(ge=1, le=500)
+    models: list[str] = Field(default_factory=list)
+
+
+class CampaignTerms(_Part):
+    kind: Literal["trial", "promo", "bonus", "goodwill"]
+    amount: str
+    expires_after_days: int | None = Field(None, ge=1, le=3650)
+    priority: int = Field(100, ge=0, le=1000)
+
+    @field_validator("amount")
+    @classmethod
+    def is_money(cls, value: str) -> str:
+        if usd(value) <= 0:
+            raise ValueError("a campaign gives a positive amount")
+        return value
+
+
+class CatalogFile(_Part):
+    """Prices are decimal strings: US dollars per million tokens (`request`: per million requests)."""
+
+    models: dict[str, ModelTerms] = Field(min_length=1)
+    channels: dict[str, ChannelTerms] = Field(min_length=1)
+    price_books: dict[str, dict[str, str]]
+    plans: dict[str, PlanTerms] = Field(min_length=1)
+    campaigns: dict[str, CampaignTerms]
+
+    @model_validator(mode="after")
+    def everything_named_exists(self) -> Self:
+        for name in (*self.models, *self.channels, *self.price_books, *self.plans, *self.campaigns):
+            if not re.match(_ID, name):
+                raise ValueError(f"{name!r} is not a usable name")
+        for model_id, model in self.models.items():
+            for route_id, route in model.routes.items():
+                where = f"models.{model_id}.routes.{route_id}"
+                if route.channel not in self.channels:
+                    raise ValueError(f"{where}: no channel {route.channel!r}")
+                if route.price_book not in self.price_books:
+                    raise ValueError(f"{where}: no price book {route.price_book!r}: no price, no sale")
+                self._complete(where, model.kind, route.price_book)
+        for plan_id, plan in self.plans.items():
+            for model_id in plan.models:
+                if model_id not in self.models:
+                    raise ValueError(f"plans.{plan_id}: no model {model_id!r}")
+        return self
+
+    def _complete(self, where: str, kind: str, book_id: str) -> None:
+        book = self.price_books[book_id]
+        missing = [bucket for bucket in NEEDED_BUCKETS[kind] if bucket not in book]
+        if missing:
+            raise ValueError(
+                f"{where}: price book {book_id!r} has no price for {', '.join(missing)}: no price, no sale"
+            )
+        known = {*NEEDED_BUCKETS["chat"], *OPTIONAL_BUCKETS}
+        for bucket, price in book.items():
+            if bucket not in known:
+                raise ValueError(f"price_books.{book_id}: no bucket {bucket!r}; there are {', '.join(sorted(known))}")
+            if usd(price) < 0:
+                raise ValueError(f"price_books.{book_id}.{bucket}: a price is not negative")
+
+
+def parse(text: str, overrides: dict[str, str] | None = None) -> CatalogFile:
+    """Read catalog.yaml. `overrides` replace one value each: {"channels.demo.enabled": "true"}.
+
+    Raises ValueError (pydantic's ValidationError is one) that says where and why.
+    """
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ValueError("a catalog is a mapping of models, channels, price_books, plans and campaigns")
+    for path, value in (overrides or {}).items():
+        _override(raw, path, yaml.safe_load(value))
+    return CatalogFile.model_validate(raw)
+
+
+def _override(raw: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    place: Any = raw
+    for name in parents:
+        place = place.get(name) if isinstance(place, dict) else None
+    if not isinstance(place, dict):
+        raise ValueError(f"nothing is called {path!r} in this catalog")
+    place[last] = value

@@ -1,0 +1,123 @@
+"""Requests and tokens of a UTC minute, counted for every scope in one conditional write: exact with any number of workers.
+
+counters table:
+  RATE#<account>#<minute>   RATE   one number per scope; gone by TTL some time after its minute
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from infergate.kernel.errors import RateLimited
+from infergate.limits.rules import MINUTE_S, Limits, Standing, tightest
+from infergate.store.client import Params, Store, get
+from infergate.store.codec import decode
+from infergate.store.errors import ConditionFailed, Item, StoreError
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """What the headers say: the tightest limit of each kind, and when the minute ends."""
+
+    requests: Standing
+    tokens: Standing
+    resets_in_s: int
+
+
+@dataclass(slots=True)
+class Counted:
+    """An admitted count, and how to take it back."""
+
+    standings: Standings
+    undo: Params
+
+
+class Rates:
+    def __init__(self, store: Store, table: str) -> None:
+        self._store = store
+        self._table = table
+
+    async def count(self, account: str, limits: Limits, tokens: int, now_s: float) -> Counted:
+        """Count one request of `tokens` tokens against every scope, or against none. Raises RateLimited, StoreError."""
+        key = self._key(account, now_s)
+        try:
+            answer = await self._store.call("UpdateItem", add(self._table, key, limits, tokens, now_s))
+        except ConditionFailed as failed:
+            raise refusal(limits, failed.old, tokens, now_s) from None
+        return Counted(standings(limits, answer["Attributes"], now_s), take_back(self._table, key, limits, tokens))
+
+    async def undo(self, counted: Counted) -> None:
+        """The request was refused for another reason. If this fails, the account is counted one too many for a minute."""
+        try:
+            await self._store.call("UpdateItem", counted.undo)
+        except StoreError:
+            return
+
+    async def look(self, account: str, limits: Limits, now_s: float) -> Standings:
+        """The standings without counting."""
+        key = self._key(account, now_s)
+        item = await get(self._store, self._table, key["pk"]["S"], key["sk"]["S"])
+        return standings(limits, item or {}, now_s)
+
+    def _key(self, account: str, now_s: float) -> Params:
+        return {"pk": {"S": f"RATE#{account}#{int(now_s) // MINUTE_S}"}, "sk": {"S": "RATE"}}
+
+
+def add(table: str, key: Params, limits: Limits, tokens: int, now_s: float) -> Params:
+    names: dict[str, str] = {"#ttl": "ttl"}
+    values: dict[str, Any] = {
+        ":one": {"N": "1"},
+        ":tokens": {"N": str(tokens)},
+        ":ttl": {"N": str(int(now_s) + 600)},
+    }
+    adds, conditions = [], []
+    for i, limit in enumerate(limits.requests):
+        names[f"#r{i}"], values[f":r{i}"] = limit.counter, {"N": str(limit.value)}
+        adds.append(f"#r{i} :one")
+        conditions.append(f"(attribute_not_exists(#r{i}) OR #r{i} < :r{i})")
+    for i, limit in enumerate(limits.tokens):
+        names[f"#t{i}"], values[f":t{i}"] = limit.counter, {"N": str(limit.value - tokens)}
+        adds.append(f"#t{i} :tokens")
+        # A request larger than the whole limit may go alone in a minute of its own; else it never could.
+        conditions.append(f"(attribute_not_exists(#t{i}) OR #t{i} <= :t{i})")
+    return {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": f"SET #ttl = if_not_exists(#ttl, :ttl) ADD {', '.join(adds)}",
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": values,
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def take_back(table: str, key: Params, limits: Limits, tokens: int) -> Params:
+    names, adds = {}, []
+    for prefix, value, group in (("#r", ":request", limits.requests), ("#t", ":tokens", limits.tokens)):
+        for i, limit in enumerate(group):
+            names[f"{prefix}{i}"] = limit.counter
+            adds.append(f"{prefix}{i} {value}")
+    return {
+        "TableName": table,
+        "Key": key,
+        "UpdateExpression": f"ADD {', '.join(adds)}",
+        "ConditionExpression": "attribute_exists(pk)",
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {":request": {"N": "-1"}, ":tokens": {"N": str(-tokens)}},
+    }
+
+
+def standings(limits: Limits, item: Item, now_s: float) -> Standings:
+    used = {name: decode(value) for name, value in item.items() if "N" in value}
+    resets_in_s = MINUTE_S - int(now_s) % MINUTE_S
+    return Standings(tightest(limits.requests, used), tightest(limits.tokens, used), resets_in_s)
+
+
+def refusal(limits: Limits, old: Item | None, tokens: int, now_s: float) -> RateLimited:
+    """Which limit said no, from the item that came back with the refusal."""
+    used = {name: decode(value) for name, value in (old or {}).items() if "N" in value}
+    wait_s = MINUTE_S - int(now_s) % MINUTE_S
+    full = [limit for limit in limits.requests if used.get(limit.counter, 0) >= limit.value]
+    full += [limit for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]
+    limit = full[0] if full else limits.requests[0]
+    return RateLimited(limit.name, limit.value, used.get(limit.counter, 0), limit.source, wait_s)
