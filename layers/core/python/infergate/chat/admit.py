@@ -1,0 +1,122 @@
+"""Admission: credit is held and the request is counted, both or neither, in one round trip."""
+
+import asyncio
+from dataclasses import dataclass
+
+from infergate.accounts.keys import ApiKey
+from infergate.catalog.types import Model, Plan
+from infergate.chat.limits import limits_of
+from infergate.chat.price import OUTPUT_FLOOR, Quote, Tariff, counted_tokens, output_wanted, tariff
+from infergate.chat.types import House, InferenceRequest
+from infergate.kernel.errors import AccountNotActive, InsufficientCredits, RateLimited, Unavailable
+from infergate.kernel.money import Nanos
+from infergate.ledger.ledger import Ask, Held
+from infergate.ledger.types import Hold
+from infergate.ledger.wallet import CreditDue, Missing, NotActive, NotEnough, Refusal, Stale, TooManyInFlight
+from infergate.limits.rates import Counted, Standings
+from infergate.limits.rules import Limits
+from infergate.store.errors import StoreError
+
+ROUNDS = 6
+"""How often one request may ask again: for a stale key, for expired credit, for less output than it first asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    account: str
+    key: ApiKey
+    hold: Hold
+    available: Nanos
+    output: int
+    standings: Standings
+
+
+async def admit(house: House, request: InferenceRequest, key: ApiKey, model: Model, plan: Plan) -> Admission:
+    """Raises one of kernel.errors.Refused, or Unavailable; then nothing is held and nothing counted."""
+    limits = limits_of(plan, key)
+    terms = tariff(request, model)
+    output = output_wanted(request, model)
+    deadline = int(house.clock()) + house.request_s_max + 60
+    ask = Ask(key.account, request.request_id, terms.hold(output), deadline, key.epoch, limits.concurrency.value)
+    tokens = counted_tokens(request, model, output)
+
+    counting = asyncio.ensure_future(house.rates.count(key.account, limits, tokens, house.clock()))
+    try:
+        held, output = await _hold(house, request, key, limits, terms, ask, output)
+    except BaseException:
+        await _uncount(house, counting)
+        raise
+    try:
+        counted = await counting
+    except RateLimited:
+        await house.ledger.release(key.account, held.hold)
+        raise
+    except StoreError as error:
+        await house.ledger.release(key.account, held.hold)
+        raise Unavailable("the rate counters are busy") from error
+    return Admission(key.account, key, held.hold, held.available, output, counted.standings)
+
+
+async def _hold(
+    house: House, request: InferenceRequest, key: ApiKey, limits: Limits, terms: Tariff, ask: Ask, output: int
+) -> tuple[Held, int]:
+    for _ in range(ROUNDS):
+        answer = await house.ledger.reserve(ask)
+        if isinstance(answer, Held):
+            return answer, output
+        quote = await _after(house, request, key, limits, terms, ask, output, answer)
+        ask.amount, output = quote.hold, quote.output
+    raise Unavailable("the account changes too fast")
+
+
+async def _after(
+    house: House,
+    request: InferenceRequest,
+    key: ApiKey,
+    limits: Limits,
+    terms: Tariff,
+    ask: Ask,
+    output: int,
+    refusal: Refusal,
+) -> Quote:
+    """What to ask for next. Raises what the caller is told if there is nothing more to ask."""
+    again = Quote(ask.amount, output)
+    match refusal:
+        case Stale(epoch):
+            ask.epoch = (await house.keys.reread(key, epoch)).epoch
+            return again
+        case CreditDue():
+            await house.grants.expire(ask.account)
+            return again
+        case NotEnough(available, strays) if strays:
+            # Our own, from a reserve whose answer was lost. Never refuse a customer on the strength of these.
+            for stray in strays:
+                await house.ledger.release(ask.account, stray)
+            return again
+        case NotEnough(available, _):
+            return _less(request, terms, ask, output, available)
+        case TooManyInFlight(in_flight):
+            limit = limits.concurrency
+            raise RateLimited(limit.name, limit.value, in_flight, limit.source, 1)
+        case NotActive(status):
+            raise AccountNotActive(status)
+        case Missing():
+            house.log({"event": "wallet_missing", "account": ask.account, "alarm": True})
+            raise Unavailable("the account's wallet is missing")
+    raise AssertionError(f"unexpected refusal {refusal!r}")
+
+
+def _less(request: InferenceRequest, terms: Tariff, ask: Ask, output: int, available: Nanos) -> Quote:
+    """Where the caller set no limit, the limit is what the balance allows. Raises InsufficientCredits."""
+    affordable = terms.affordable_output(available)
+    if request.kind == "chat" and request.max_output is None and OUTPUT_FLOOR <= affordable < output:
+        return Quote(terms.hold(affordable), affordable)
+    raise InsufficientCredits(ask.amount, available, max(0, affordable) if request.kind == "chat" else 0)
+
+
+async def _uncount(house: House, counting: "asyncio.Future[Counted]") -> None:
+    try:
+        counted = await counting
+    except (RateLimited, StoreError):
+        return
+    await house.rates.undo(counted)

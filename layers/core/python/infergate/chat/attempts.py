@@ -1,0 +1,94 @@
+"""Calling upstream: one route after the other on the same hold, until one begins to answer."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from infergate.catalog.types import Route
+from infergate.chat.types import House, InferenceRequest
+from infergate.kernel.errors import UpstreamFailed
+from infergate.providers.types import Provider
+from infergate.transport.http1 import Response, TransportError, parse_url
+
+ANSWER_MAX = 16 << 20
+ERROR_MAX = 64 << 10
+RETRYABLE = frozenset({408, 409, 429})
+OURS = frozenset({401, 403})
+"""The provider refuses *our* credentials: never the caller's fault, never shown as such."""
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Every try of a request, as its receipt will show them."""
+
+    tried: list[dict[str, str | int]] = field(default_factory=list)
+
+    def note(self, route: Route, outcome: str, started: float, ended: float) -> None:
+        self.tried.append({"route": route.id, "outcome": outcome, "ms": int((ended - started) * 1000)})
+
+
+async def call(
+    house: House, request: InferenceRequest, body: dict[str, Any], route: Route, timeout_s: float
+) -> Response:
+    """The head of a 200 from this route. Raises UpstreamFailed; Unavailable where the channel's secret cannot be had."""
+    provider = provider_of(house, route)
+    secret = await house.secrets.value(house.channel_secret_prefix + route.channel.secret)
+    outgoing = provider.call(request.endpoint, body, route.upstream_model, secret)
+    origin, base = parse_url(route.channel.base_url)
+    try:
+        response = await house.http.send(
+            origin,
+            "POST",
+            base.rstrip("/") + outgoing.path,
+            outgoing.headers,
+            outgoing.body,
+            first_byte_timeout_s=timeout_s,
+        )
+        if response.status == 200:
+            return response
+        raw = await response.read(limit=ERROR_MAX, timeout_s=10)
+    except TransportError as error:
+        raise not_answered(route, error) from error
+    raise _said_no(route, response, raw)
+
+
+def provider_of(house: House, route: Route) -> Provider:
+    return house.providers[route.channel.kind]
+
+
+def not_answered(route: Route, error: TransportError) -> UpstreamFailed:
+    kind = type(error).__name__
+    timed_out = kind in {"FirstByteTimeout", "ReadTimeout"}
+    message = "did not answer in time" if timed_out else "could not be reached or broke off"
+    return UpstreamFailed(route.id, 504 if timed_out else 0, f"The model's provider {message}.", kind)
+
+
+def may_go_on(error: UpstreamFailed) -> bool:
+    """Whether another route may succeed where this one failed."""
+    return error.status in RETRYABLE or error.status in OURS or error.status >= 500 or error.status == 0
+
+
+def _said_no(route: Route, response: Response, raw: bytes) -> UpstreamFailed:
+    try:
+        error = orjson.loads(raw).get("error")
+    except (ValueError, AttributeError):
+        error = None
+    details = error if isinstance(error, dict) else {}
+    message, code, param = details.get("message"), details.get("code"), details.get("param")
+    return UpstreamFailed(
+        route.id,
+        response.status,
+        message[:500] if isinstance(message, str) else "The model's provider refused the request.",
+        code if isinstance(code, str) else None,
+        param if isinstance(param, str) else None,
+        _retry_after_s(response.header(b"retry-after")),
+    )
+
+
+def _retry_after_s(value: bytes | None) -> float | None:
+    try:
+        seconds = float(value or b"")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds <= 86_400 else None

@@ -1,0 +1,313 @@
+"""The story of a paid request, from the first check to the settled receipt. The only file that knows the order.
+
+resolve, estimate, admit, call, relay, receipt, settle. Who pays when something goes wrong is decided in
+`Bill`, by the table in docs/architecture.md; the reason stands on the receipt.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from infergate.accounts.keys import ApiKey
+from infergate.catalog.resolve import resolve, routes_in_order
+from infergate.catalog.types import Model, Route
+from infergate.chat import attempts
+from infergate.chat.admit import Admission, admit
+from infergate.chat.attempts import ANSWER_MAX, Attempts, provider_of
+from infergate.chat.price import charge, fit, likely_units
+from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes, parse_json
+from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
+from infergate.chat.types import House, InferenceRequest, Reply
+from infergate.kernel.errors import Unavailable, UpstreamFailed
+from infergate.kernel.ids import made_at_ms
+from infergate.ledger.types import Receipt
+from infergate.providers.sse import BrokenStream, SseReader
+from infergate.providers.types import Usage
+from infergate.transport.http1 import ReadTimeout, Response, TransportError
+
+DEADLINE_SLACK_S = 20
+"""We stop this long before the platform stops us, to settle first."""
+
+
+async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: Reply) -> None:
+    """Raises Refused, UpstreamFailed or Unavailable if nothing was sent yet; afterwards errors go into the stream.
+
+    `key` may be from a cache: admission proves it fresh.
+    """
+    started = house.clock()
+    snapshot = await house.shelf.current()
+    model = resolve(snapshot, request.model, request.kind, key.plan)
+    admission = await admit(house, request, key, model, snapshot.plans[key.plan])
+    job = Job(house, request, reply, model, admission, started)
+    try:
+        await job.run()
+    except (UpstreamFailed, Unavailable):
+        raise
+    except Exception:
+        # A bug of ours is our loss. (A worker that dies instead leaves the hold to the sweep, with the same result.)
+        await job.settle(Bill("internal error"))
+        raise
+
+
+@dataclass(slots=True)
+class Bill:
+    """What is to be paid and why. Empty units cost nothing."""
+
+    reason: str
+    units: dict[str, int] = field(default_factory=dict)
+    estimated: bool = False
+
+
+class Job:
+    """One admitted request."""
+
+    def __init__(
+        self, house: House, request: InferenceRequest, reply: Reply, model: Model, admission: Admission, started: float
+    ) -> None:
+        self.house = house
+        self.request = request
+        self.reply = reply
+        self.model = model
+        self.admission = admission
+        self.started = started
+        self.attempts = Attempts()
+        self.flags: list[str] = []
+        self.first_token: float | None = None
+        self.route: Route | None = None
+        self.settled = False
+        own = started + house.request_s_max
+        self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
+
+    async def run(self) -> None:
+        body = outgoing_body(self.request, self.admission.output)
+        failure: UpstreamFailed | Unavailable = Unavailable("no channel to this model is ready")
+        for route in routes_in_order(self.model, self.house.chance):
+            began = self.house.clock()
+            if began >= self.deadline:
+                break
+            self.route = route
+            try:
+                answered = await (self._stream(body, route) if self.request.stream else self._whole(body, route))
+            except (UpstreamFailed, Unavailable) as error:
+                failure = error
+                outcome = (
+                    f"status {error.status}" if isinstance(error, UpstreamFailed) and error.status else "no answer"
+                )
+                self.attempts.note(route, outcome, began, self.house.clock())
+                if isinstance(error, UpstreamFailed) and not attempts.may_go_on(error):
+                    break
+                continue
+            if answered:
+                return
+        await self.settle(Bill("upstream failed before any output"))
+        raise failure
+
+    # -- an answer in one piece ---------------------------------------------------------------------------------------
+
+    async def _whole(self, body: dict[str, Any], route: Route) -> bool:
+        began = self.house.clock()
+        timeout_s = min(route.channel.answer_timeout_s, self.deadline - began)
+        response = await attempts.call(self.house, self.request, body, route, timeout_s)
+        try:
+            raw = await response.read(limit=ANSWER_MAX, timeout_s=max(1.0, began + timeout_s - self.house.clock()))
+        except TransportError as error:
+            raise attempts.not_answered(route, error) from error
+        answer = parse_json(raw)
+        if not isinstance(answer, dict) or answer.get("error"):
+            raise UpstreamFailed(route.id, 502, "The model's provider sent no answer.")
+        self.first_token = self.house.clock()
+        self.attempts.note(route, "answered", began, self.first_token)
+        receipt, booked = await self.settle(self._bill_of(route, self._usage_of(route, answer), answer_bytes(answer)))
+        cost = receipt.cost if booked else None
+        headers = answer_headers(self.admission.standings, self.admission.output, cost)
+        await self.reply.json(200, headers, priced_answer(self.request, answer, receipt.units, cost))
+        return True
+
+    def _usage_of(self, route: Route, answer: dict[str, Any]) -> Usage | None:
+        try:
+            return provider_of(self.house, route).usage(answer)
+        except ValueError as error:
+            self.flags.append(f"usage refused: {error}")
+            return None
+
+    # -- an answer in pieces ------------------------------------------------------------------------------------------
+
+    async def _stream(self, body: dict[str, Any], route: Route) -> bool:
+        began = self.house.clock()
+        timeout_s = min(route.channel.first_byte_timeout_s, self.deadline - began)
+        response = await attempts.call(self.house, self.request, body, route, timeout_s)
+        relay = Relay(provider_of(self.house, route), wants_usage=self.request.wants_usage)
+        if not (response.header(b"content-type") or b"").startswith(b"text/event-stream"):
+            response.abort()
+            raise UpstreamFailed(route.id, 502, "The model's provider did not answer with a stream.")
+        reader = SseReader()
+        try:
+            first = await self._first_frames(response, reader, relay, began + timeout_s)
+        except TransportError as error:
+            response.abort()
+            raise attempts.not_answered(route, error) from error
+        except BaseException:
+            response.abort()
+            raise
+        if not first and relay.failure:
+            response.abort()
+            raise UpstreamFailed(route.id, 502, relay.failure, relay.failure_code)
+        self.first_token = self.house.clock()
+        self.attempts.note(route, "answered", began, self.first_token)
+        await self.reply.open_stream(answer_headers(self.admission.standings, self.admission.output, None))
+        try:
+            await self._relay(response, reader, relay, first, route)
+        finally:
+            response.abort()
+        await self._close(route, relay)
+        return True
+
+    async def _first_frames(self, response: Response, reader: SseReader, relay: Relay, until: float) -> bytes:
+        """Until something can be sent or the stream is over: so far another route may still be tried."""
+        while not relay.over:
+            piece = await response.chunk(max(0.001, until - self.house.clock()))
+            if frames := _frames(reader, relay, piece):
+                return frames
+            if not piece:
+                relay.failure = "The model's provider ended its answer early."
+        return b""
+
+    async def _relay(self, response: Response, reader: SseReader, relay: Relay, frames: bytes, route: Route) -> None:
+        idle_s, silent_s, gone_at = route.channel.idle_timeout_s, 0.0, None
+        while True:
+            if frames:
+                await self.reply.write(frames)
+            if relay.over:
+                return
+            now = self.house.clock()
+            if self.reply.gone and gone_at is None:
+                gone_at = now
+            end = self.deadline if gone_at is None else min(self.deadline, gone_at + self.house.drain_s_max)
+            if now >= end:
+                relay.failure = "The answer took longer than a request may."
+                return
+            wait_s = min(self.house.keep_alive_s, idle_s - silent_s, end - now)
+            try:
+                piece = await response.chunk(max(0.001, wait_s))
+            except ReadTimeout:
+                silent_s += wait_s
+                if silent_s >= idle_s:
+                    relay.failure = "The model's provider went silent in the middle of its answer."
+                frames = KEEP_ALIVE
+                continue
+            except TransportError:
+                relay.failure = "The connection to the model's provider broke in the middle of its answer."
+                return
+            silent_s = 0.0
+            frames = _frames(reader, relay, piece)
+            if not piece and not relay.over:
+                relay.failure = "The model's provider ended its answer early."
+
+    async def _close(self, route: Route, relay: Relay) -> None:
+        """Tell the client what it needs to know, then settle: no write of ours stands between it and its last byte."""
+        self.flags += relay.flags
+        if self.reply.gone:
+            self.flags.append("client gone")
+        bill = self._bill_of(route, relay.usage, relay.relayed_bytes, failed=relay.failure is not None)
+        receipt = self._receipt(bill)
+        if relay.failure is not None:
+            await self.reply.error_event(UpstreamFailed(route.id, 502, relay.failure, relay.failure_code))
+        elif self.request.wants_usage:
+            await self.reply.write(relay.usage_chunk(receipt.units, receipt.cost) + DONE)
+        else:
+            await self.reply.write(DONE)
+        await self.settle(bill)
+        await self.reply.close()
+
+    # -- the money ----------------------------------------------------------------------------------------------------
+
+    def _bill_of(self, route: Route, usage: Usage | None, relayed_bytes: int, *, failed: bool = False) -> Bill:
+        """Who pays: docs/architecture.md has the table."""
+        output = usage.units.get("output", 0) if usage else 0
+        if self.request.kind == "chat" and not relayed_bytes and not output:
+            return Bill("upstream failed before any output" if failed else "empty answer")
+        reason = "upstream failed in mid-stream" if failed else "completed"
+        if usage is not None:
+            return Bill(reason, fit(usage.units, route.price))
+        units = likely_units(self.request, self.model, relayed_bytes)
+        return Bill(reason, fit(units, route.price), estimated=True)
+
+    def _receipt(self, bill: Bill) -> Receipt:
+        hold = self.admission.hold
+        now = self.house.clock()
+        route = self.route
+        cost, loss = charge(bill.units, route.price, hold.amount) if route and bill.units else (0, 0)
+        return Receipt(
+            account=self.admission.account,
+            request_id=self.request.request_id,
+            hold_id=hold.id,
+            hold=hold.amount,
+            cost=cost,
+            reason=bill.reason,
+            created_at_ms=made_at_ms(self.request.request_id),
+            key_id=self.admission.key.id,
+            endpoint=self.request.endpoint,
+            model=self.model.id,
+            route=route.id if route else "",
+            channel=route.channel.id if route else "",
+            upstream_model=route.upstream_model if route else "",
+            price_version=f"{route.price.id}@{route.price.version}" if route else "",
+            units=bill.units,
+            rates={bucket: route.price.rates[bucket] for bucket in bill.units} if route else {},
+            estimated=bill.estimated,
+            loss=loss,
+            stream=self.request.stream,
+            latency_ms=int((now - self.started) * 1000),
+            first_token_ms=int((self.first_token - self.started) * 1000) if self.first_token else 0,
+            attempts=self.attempts.tried if len(self.attempts.tried) > 1 else [],
+            flags=self.flags,
+        )
+
+    async def settle(self, bill: Bill) -> tuple[Receipt, bool]:
+        """Write the receipt, then settle what it says. Returns the receipt, and whether it stands.
+
+        Never raises for a store that does not answer: the hold stays, and the sweep ends it by the receipt that stands.
+        """
+        ours = self._receipt(bill)
+        if self.settled:
+            return ours, False
+        self.settled = True
+        standing: Receipt | None = None
+        try:
+            standing = await self.house.ledger.write_receipt(ours)
+            await self.house.ledger.settle(standing)
+        except Unavailable as error:
+            self.house.log({"event": "left_to_the_sweep", "request_id": ours.request_id, "why": error.what})
+        self._log(standing or ours)
+        return standing or ours, standing is not None
+
+    def _log(self, receipt: Receipt) -> None:
+        line: dict[str, Any] = {
+            "event": "request",
+            "request_id": receipt.request_id,
+            "account": receipt.account,
+            "key_id": receipt.key_id,
+            "model": receipt.model,
+            "route": receipt.route,
+            "reason": receipt.reason,
+            "cost_nanos": receipt.cost,
+            "latency_ms": receipt.latency_ms,
+            "first_token_ms": receipt.first_token_ms,
+        }
+        if receipt.loss or any(flag.startswith("usage refused") for flag in receipt.flags):
+            line |= {"alarm": True, "loss_nanos": receipt.loss, "flags": receipt.flags}
+        self.house.log(line)
+
+
+def _frames(reader: SseReader, relay: Relay, piece: bytes) -> bytes:
+    """What to send for a piece of the provider's stream; stops at the first event after which nothing may follow."""
+    try:
+        events = reader.feed(piece)
+    except BrokenStream as broken:
+        relay.failure = f"The model's provider broke the stream's format: {broken}."
+        return b""
+    out = []
+    for event in events:
+        out.append(relay.take(event))
+        if relay.over:
+            break
+    return b"".join(out)

@@ -1,0 +1,103 @@
+"""What a request may cost at most, and what it did cost. Pure; the hold, the charge and the errors all ask here."""
+
+from dataclasses import dataclass
+
+from infergate.catalog.types import Model, PriceBook
+from infergate.chat.types import InferenceRequest
+from infergate.kernel.errors import ContextTooLong
+from infergate.kernel.money import Nanos, cost_of
+
+OUTPUT_FLOOR = 64
+"""Where the caller set no limit and little credit is left, an answer shorter than this is not worth buying."""
+USUAL_OUTPUT = 1000
+BYTES_PER_TOKEN = 4
+"""For a likely count; the hold uses the certain bound of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`output` is the limit that is sent upstream, per choice; `hold` covers the request at the dearest rate of its routes."""
+
+    hold: Nanos
+    output: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tariff:
+    """What bounds the cost of one request: the dearest of its routes, in every bucket."""
+
+    input_bound: int
+    input_rate: Nanos
+    output_rate: Nanos
+    request_rate: Nanos
+    choices: int
+
+    def hold(self, output: int) -> Nanos:
+        units = {"input": self.input_bound, "output": output * self.choices, "request": 1}
+        return cost_of(units, {"input": self.input_rate, "output": self.output_rate, "request": self.request_rate})
+
+    def affordable_output(self, available: Nanos) -> int:
+        """The most output tokens a choice, whose hold is within `available`; negative if not even the input is."""
+        rest = available * 1_000_000 - self.input_bound * self.input_rate - self.request_rate
+        per_token = self.output_rate * self.choices
+        if rest < 0 or per_token == 0:
+            return -1 if rest < 0 else 1 << 31
+        return rest // per_token
+
+
+def tariff(request: InferenceRequest, model: Model) -> Tariff:
+    books = [route.price for route in model.routes if route.channel.enabled]
+    return Tariff(
+        input_bound=request.input_bytes + request.images * model.image_tokens,
+        input_rate=max(book.dearest_input for book in books),
+        output_rate=max(book.rates.get("output", 0) for book in books),
+        request_rate=max(book.rates.get("request", 0) for book in books),
+        choices=request.choices,
+    )
+
+
+def likely_input(request: InferenceRequest, model: Model) -> int:
+    return -(-request.input_bytes // BYTES_PER_TOKEN) + request.images * model.image_tokens
+
+
+def counted_tokens(request: InferenceRequest, model: Model, output: int) -> int:
+    """What a request counts against the tokens of its minute: its likely input, and the output that the caller asked for.
+
+    Who set no limit is counted with a usual answer, not with the model's longest: few answers come near that.
+    """
+    likely = output if request.max_output is not None else min(output, USUAL_OUTPUT)
+    return likely_input(request, model) + likely * request.choices
+
+
+def output_wanted(request: InferenceRequest, model: Model) -> int:
+    """The output limit before credit is looked at. Raises ContextTooLong for input that cannot fit, by a likely count."""
+    if model.kind != "chat":
+        return 0
+    room = model.context - likely_input(request, model)
+    if room <= 0:
+        raise ContextTooLong(model.context, likely_input(request, model))
+    wanted = model.max_output if request.max_output is None else min(request.max_output, model.max_output)
+    return max(1, min(wanted, room))
+
+
+def fit(units: dict[str, int], book: PriceBook) -> dict[str, int]:
+    """The same units in buckets that the book prices: what has no rate of its own counts as input. Adds the request."""
+    fitted: dict[str, int] = {}
+    for bucket, count in units.items():
+        name = bucket if bucket in book.rates else "input"
+        fitted[name] = fitted.get(name, 0) + count
+    if book.rates.get("request"):
+        fitted["request"] = 1
+    return fitted
+
+
+def charge(units: dict[str, int], book: PriceBook, hold: Nanos) -> tuple[Nanos, Nanos]:
+    """(what the customer pays, what the house loses): never more than the hold from the customer."""
+    full = cost_of(units, book.rates)
+    return min(full, hold), max(0, full - hold)
+
+
+def likely_units(request: InferenceRequest, model: Model, relayed_bytes: int) -> dict[str, int]:
+    """Counted locally, where the provider reported nothing: about four bytes a token."""
+    output = -(-relayed_bytes // BYTES_PER_TOKEN)
+    return {"input": likely_input(request, model)} | ({"output": output} if output else {})

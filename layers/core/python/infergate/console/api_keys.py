@@ -1,0 +1,116 @@
+"""Creating, listing, rotating and revoking API keys. Every change raises the wallet's epoch in the same transaction."""
+
+from dataclasses import dataclass
+
+from infergate.accounts import keys
+from infergate.accounts.keys import OWNED, ApiKey
+from infergate.console.accounts import Desk, find
+from infergate.kernel.errors import InvalidRequest, NotFound, Unavailable
+from infergate.kernel.time import NEVER
+from infergate.ledger.grants import bump_epoch
+from infergate.ledger.keys import WALLET
+from infergate.store.client import get, query
+
+KEYS_MAX = 50
+"""Live keys of one account."""
+LIMITS = ("requests_per_minute", "tokens_per_minute")
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """`secret` is the key in clear: shown once, kept nowhere."""
+
+    key: ApiKey
+    secret: str
+
+
+async def create(
+    desk: Desk, account: str, *, name: str, actor: str, limits: dict[str, int] | None = None, expires_at: int = NEVER
+) -> NewKey:
+    """Raises NotFound, InvalidRequest (too many keys, limits that are none)."""
+    owner = await find(desk, account)
+    _check_limits(limits or {})
+    live = [k for k in await list_keys(desk, account) if k.state(desk.now_s()) == "active"]
+    if len(live) >= KEYS_MAX:
+        raise InvalidRequest(f"An account has at most {KEYS_MAX} live keys: revoke one first.", param="name")
+    secret = keys.generate(desk.entropy)
+    key = ApiKey(
+        id=desk.new_id("key"),
+        account=account,
+        hash=keys.hash_of(secret, await desk.secrets.value(desk.pepper_ref)),
+        name=name.strip()[:100],
+        hint=keys.hint_of(secret),
+        plan=owner.plan,
+        epoch=await _epoch(desk, account),
+        created_at=desk.now_s(),
+        expires_at=expires_at,
+        limits=limits or {},
+    )
+    members = [*keys.put_members(desk.table, key), desk.audit(account, actor, "key created", key.id)]
+    # A conditional put that an earlier try of this very transaction made refuses the next: then the key is there.
+    if not await desk.transact(members) and key.id not in {k.id for k in await list_keys(desk, account)}:
+        raise Unavailable("the key could not be stored")
+    return NewKey(key, secret)
+
+
+async def list_keys(desk: Desk, account: str) -> list[ApiKey]:
+    """Oldest first, the revoked ones included."""
+    items = await query(desk.store, desk.table, f"ACCOUNT#{account}", prefix=OWNED)
+    return [keys.read(item) for item in items]
+
+
+async def revoke(desk: Desk, account: str, key_id: str, *, actor: str) -> ApiKey:
+    """Refused from its next request on. Revoking it again changes nothing. Raises NotFound."""
+    key = await _owned(desk, account, key_id)
+    if not key.revoked_at:
+        await _change(desk, key, "revoked_at", desk.now_s(), actor, "key revoked")
+    return await _owned(desk, account, key_id)
+
+
+async def rotate(desk: Desk, account: str, key_id: str, *, grace_s: int, actor: str) -> NewKey:
+    """A new key with the old one's name and limits; the old one is good for `grace_s` seconds more.
+
+    The new key comes first: a crash in between leaves both, never none. Raises NotFound, InvalidRequest.
+    """
+    if not 0 <= grace_s <= 30 * 86_400:
+        raise InvalidRequest("The grace period is between 0 seconds and 30 days.", param="grace")
+    old = await _owned(desk, account, key_id)
+    if old.state(desk.now_s()) != "active":
+        raise InvalidRequest(f"That key is {old.state(desk.now_s())}: create a new one.", param="key_id")
+    fresh = await create(desk, account, name=old.name, actor=actor, limits=dict(old.limits), expires_at=old.expires_at)
+    ends_at = min(old.expires_at, desk.now_s() + grace_s)
+    await _change(desk, old, "expires_at", ends_at, actor, "key rotated")
+    return fresh
+
+
+async def _change(desk: Desk, key: ApiKey, attribute: str, value: int, actor: str, action: str) -> None:
+    members = [
+        *keys.change_members(desk.table, key, attribute, value),
+        bump_epoch(desk.table, key.account),
+        desk.audit(key.account, actor, action, key.id),
+    ]
+    # Refused means revoked meanwhile, or applied by an earlier try: either way the key is no longer what it was.
+    await desk.transact(members)
+
+
+async def _owned(desk: Desk, account: str, key_id: str) -> ApiKey:
+    item = await get(desk.store, desk.table, f"ACCOUNT#{account}", OWNED + key_id)
+    if item is None:
+        raise NotFound(f"key {key_id}")
+    return keys.read(item)
+
+
+async def _epoch(desk: Desk, account: str) -> int:
+    """Read before the key is written: a change in between makes the new key stale once, and never good for too long."""
+    item = await get(desk.store, desk.table, f"ACCOUNT#{account}", WALLET)
+    if item is None:
+        raise NotFound(f"account {account}")
+    return int(item["epoch"]["N"])
+
+
+def _check_limits(limits: dict[str, int]) -> None:
+    for name, value in limits.items():
+        if name not in LIMITS:
+            raise InvalidRequest(f"There is no limit {name!r}; there are {', '.join(LIMITS)}.", param="limits")
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000_000:
+            raise InvalidRequest(f"{name} is a whole number from 1 to 1000000000.", param="limits")

@@ -1,0 +1,170 @@
+"""A chat or embeddings body, checked: what costs money is bounded or refused, what is unknown passes through."""
+
+from collections.abc import Callable
+from typing import Any
+
+from infergate.chat.types import InferenceRequest
+from infergate.edge.strict_json import parse_object
+from infergate.kernel.errors import InvalidRequest
+
+CHOICES_MAX = 128
+OUTPUT_MAX = 10_000_000
+MESSAGES_MAX = 10_000
+INPUTS_MAX = 2048
+_ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})
+_UNPRICED = {
+    "web_search_options": "web search",
+    "prediction": "predicted outputs",
+    "audio": "audio output",
+    "functions": "the deprecated functions (use tools)",
+    "background": "background answers",
+}
+"""Fields that cost extra and have no price here yet: refused, never free."""
+
+
+def parse_chat(body: bytes, request_id: str) -> InferenceRequest:
+    """Raises InvalidRequest with the field at fault in `param`."""
+    values = parse_object(body)
+    model = _text(values, "model")
+    images, image_bytes = _messages(values.get("messages"))
+    _refuse_unpriced(values)
+    stream = _flag(values, "stream")
+    options = values.get("stream_options")
+    if options is not None and (not isinstance(options, dict) or not stream):
+        raise InvalidRequest("stream_options is an object, and goes with stream: true only.", "stream_options")
+    wants_usage = bool(options) and _flag(options or {}, "include_usage", "stream_options.include_usage")
+    limits = [_whole(values, name, 1, OUTPUT_MAX) for name in ("max_tokens", "max_completion_tokens")]
+    given = [limit for limit in limits if limit is not None]
+    return InferenceRequest(
+        request_id=request_id,
+        endpoint="chat/completions",
+        kind="chat",
+        body=values,
+        model=model,
+        input_bytes=len(body) - image_bytes,
+        images=images,
+        stream=stream,
+        wants_usage=wants_usage,
+        choices=_whole(values, "n", 1, CHOICES_MAX) or 1,
+        max_output=min(given) if given else None,
+    )
+
+
+def parse_embeddings(body: bytes, request_id: str) -> InferenceRequest:
+    """Raises InvalidRequest with the field at fault in `param`."""
+    values = parse_object(body)
+    model = _text(values, "model")
+    inputs = values.get("input")
+    if isinstance(inputs, list):
+        if not 1 <= len(inputs) <= INPUTS_MAX:
+            raise InvalidRequest(f"input has between 1 and {INPUTS_MAX} parts.", "input")
+        if not (
+            _all_of(inputs, str) or _all_of(inputs, int) or all(isinstance(p, list) and _all_of(p, int) for p in inputs)
+        ):
+            raise InvalidRequest("input is a string, a list of strings, or lists of token numbers.", "input")
+    elif not isinstance(inputs, str) or not inputs:
+        raise InvalidRequest("input is a string, a list of strings, or lists of token numbers.", "input")
+    if values.get("encoding_format") not in (None, "float", "base64"):
+        raise InvalidRequest("encoding_format is float or base64.", "encoding_format")
+    _whole(values, "dimensions", 1, 100_000)
+    return InferenceRequest(
+        request_id=request_id,
+        endpoint="embeddings",
+        kind="embedding",
+        body=values,
+        model=model,
+        input_bytes=len(body),
+    )
+
+
+def _messages(messages: Any) -> tuple[int, int]:
+    """(images, bytes of inline image data) in them."""
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("messages is a list of at least one message.", "messages")
+    if len(messages) > MESSAGES_MAX:
+        raise InvalidRequest(f"At most {MESSAGES_MAX} messages.", "messages")
+    images = image_bytes = 0
+    for i, message in enumerate(messages):
+        where = f"messages[{i}]"
+        if not isinstance(message, dict):
+            raise InvalidRequest("A message is an object.", where)
+        if message.get("role") not in _ROLES:
+            raise InvalidRequest(f"role is one of {', '.join(sorted(_ROLES))}.", f"{where}.role")
+        content = message.get("content")
+        if isinstance(content, list):
+            for j, part in enumerate(content):
+                size = _part(part, f"{where}.content[{j}]")
+                images, image_bytes = images + (size is not None), image_bytes + (size or 0)
+        elif content is not None and not isinstance(content, str):
+            raise InvalidRequest("content is a string or a list of parts.", f"{where}.content")
+    return images, image_bytes
+
+
+def _part(part: Any, where: str) -> int | None:
+    """None for text; for an image, the bytes of its data that stand in the body."""
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("text", "refusal"):
+        if not isinstance(part.get(kind), str):
+            raise InvalidRequest(f"A part of type {kind} has its {kind} as a string.", where)
+        return None
+    if kind == "image_url":
+        image = part.get("image_url")
+        url = image.get("url") if isinstance(image, dict) else None
+        if not isinstance(url, str) or not url.startswith(("https://", "http://", "data:image/")):
+            raise InvalidRequest("image_url.url is an http(s) URL or a data:image/ URL.", f"{where}.image_url")
+        return len(url) if url.startswith("data:") else 0
+    raise InvalidRequest("A part is of type text or image_url; others have no price here yet.", where)
+
+
+def _refuse_unpriced(values: dict[str, Any]) -> None:
+    for name, what in _UNPRICED.items():
+        if values.get(name) is not None:
+            raise InvalidRequest(f"There is no price for {what} here yet, so it cannot be used.", name)
+    if values.get("modalities") not in (None, ["text"]):
+        raise InvalidRequest("Only text output has a price here yet.", "modalities")
+    if values.get("service_tier") not in (None, "auto", "default"):
+        raise InvalidRequest("Only the default service tier has a price here yet.", "service_tier")
+    # "auto" could pick a tier at another price.
+    if "service_tier" in values:
+        values["service_tier"] = "default"
+    tools = values.get("tools")
+    if tools is not None and not (isinstance(tools, list) and all(_is_function(tool) for tool in tools)):
+        raise InvalidRequest(
+            "tools is a list of tools of type function or custom; others have no price here yet.", "tools"
+        )
+
+
+def _is_function(tool: Any) -> bool:
+    return isinstance(tool, dict) and tool.get("type") in ("function", "custom")
+
+
+def _text(values: dict[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not 1 <= len(value) <= 200:
+        raise InvalidRequest(f"{name} is a string of 1 to 200 characters.", name)
+    return value
+
+
+def _flag(values: dict[str, Any], name: str, param: str | None = None) -> bool:
+    value = values.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{param or name} is true or false.", param or name)
+    return value
+
+
+def _whole(values: dict[str, Any], name: str, low: int, high: int) -> int | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidRequest(f"{name} is a whole number from {low} to {high}.", name)
+    return value
+
+
+def _all_of(values: list[Any], kind: type) -> bool:
+    return all(isinstance(value, kind) and not isinstance(value, bool) for value in values)
+
+
+type Parser = Callable[[bytes, str], InferenceRequest]

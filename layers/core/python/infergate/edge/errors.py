@@ -1,0 +1,141 @@
+"""From an error to what the caller reads: a status, OpenAI's error object, headers. The only place that knows both.
+
+Status to exception class in OpenAI's SDKs: 400 BadRequest, 401 Authentication, 402 APIStatusError, 403 PermissionDenied,
+404 NotFound, 409 Conflict, 413 APIStatusError, 422 UnprocessableEntity, 429 RateLimit, from 500 InternalServer. They retry
+408, 409, 429 and from 500, unless x-should-retry says otherwise.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from infergate.chat.types import Headers
+from infergate.kernel import errors
+from infergate.kernel.errors import InferGateError
+from infergate.kernel.money import format_usd
+
+LONG_WAIT_S = 60
+"""Above it, SDKs disagree about Retry-After: say that they should not retry by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class WireError:
+    status: int
+    message: str
+    type: str
+    code: str | None
+    param: str | None = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+    def body(self) -> bytes:
+        return orjson.dumps(self.object())
+
+    def object(self) -> dict[str, dict[str, str | None]]:
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+
+
+def wire_error(error: BaseException) -> WireError:
+    """Anything that is not ours becomes a plain 500: no text of it reaches the caller."""
+    match error:
+        case errors.InvalidRequest(message, param, code):
+            return WireError(400, message, "invalid_request_error", code, param)
+        case errors.ContextTooLong(limit, needed):
+            message = f"This model's context holds {limit} tokens; the messages come to about {needed}. Shorten them."
+            return WireError(400, message, "invalid_request_error", "context_length_exceeded", "messages")
+        case errors.BodyTooLarge(limit):
+            message = f"The body is larger than {limit} bytes. Send less, or images by URL."
+            return WireError(413, message, "invalid_request_error", "request_too_large")
+        case errors.InvalidKey(why):
+            return WireError(401, _KEY[why], "invalid_request_error", "invalid_api_key")
+        case errors.InsufficientCredits(needed, available, affordable):
+            return WireError(
+                402, _credits(needed, available, affordable), "insufficient_credits", "insufficient_credits"
+            )
+        case errors.RateLimited():
+            return _rate_limited(error)
+        case errors.AccountNotActive(status):
+            message = f"This account is {status}. Write to support from the dashboard to have it looked at."
+            return WireError(403, message, "permission_error", "account_suspended")
+        case errors.ModelNotFound(model):
+            message = f"The model `{model[:100]}` does not exist. GET /v1/models lists those that this key may call."
+            return WireError(404, message, "invalid_request_error", "model_not_found", "model")
+        case errors.ModelNotEnabled(model, why):
+            message = f"The model `{model[:100]}` is not available to this account: {why}."
+            return WireError(403, message, "permission_error", "model_not_enabled", "model")
+        case errors.NotFound(what):
+            return WireError(404, f"There is no {what}.", "invalid_request_error", "not_found")
+        case errors.MethodNotAllowed(allowed):
+            message = f"This URL answers {allowed} only."
+            return WireError(
+                405, message, "invalid_request_error", "method_not_allowed", None, ((b"allow", allowed.encode()),)
+            )
+        case errors.UpstreamFailed():
+            return _upstream(error)
+        case errors.Unavailable(what, retry_after_s):
+            message = f"Not served: {what}. Nothing was charged; try again."
+            wait = ((b"retry-after", b"%d" % retry_after_s),)
+            return WireError(503, message, "server_error", "service_unavailable", None, wait)
+    return WireError(500, "Something broke on our side. Nothing was charged.", "server_error", "internal_error")
+
+
+_KEY = {
+    "missing": "No API key was given. Send it as a header: Authorization: Bearer sk-ig-…",
+    "malformed": "That is not an API key of ours. Keys look like sk-ig-… ; copy the whole key.",
+    "unknown": "That API key is not known. Create one in the dashboard.",
+    "revoked": "That API key was revoked. Create a new one in the dashboard.",
+    "expired": "That API key has expired. Create a new one in the dashboard.",
+}
+
+
+def _credits(needed: int, available: int, affordable: int) -> str:
+    message = f"This request may cost up to ${format_usd(needed)}; ${format_usd(available)} is available."
+    if affordable > 0:
+        return f"{message} Set max_tokens to {affordable} or less, or buy credits."
+    return f"{message} Buy credits in the dashboard."
+
+
+def _rate_limited(error: errors.RateLimited) -> WireError:
+    message = (
+        f"Limit of {error.value} {error.limit} reached (set by {error.source}): {error.used} used. "
+        f"It resets in {error.retry_after_s} s."
+    )
+    headers: Headers = [(b"retry-after", b"%d" % error.retry_after_s)]
+    if error.retry_after_s > LONG_WAIT_S:
+        headers.append((b"x-should-retry", b"false"))
+    if "per minute" in error.limit:
+        kind = b"requests" if error.limit.startswith("requests") else b"tokens"
+        headers += [
+            (b"x-ratelimit-limit-" + kind, b"%d" % error.value),
+            (b"x-ratelimit-remaining-" + kind, b"%d" % max(0, error.value - error.used)),
+            (b"x-ratelimit-reset-" + kind, b"%ds" % error.retry_after_s),
+        ]
+    return WireError(429, message, "rate_limit_error", "rate_limit_exceeded", None, tuple(headers))
+
+
+def _upstream(error: errors.UpstreamFailed) -> WireError:
+    """The provider's words only where they tell the caller what to change; its refusals of our own key never look like the
+    caller's."""
+    if error.status in (400, 413, 415, 422):
+        return WireError(400, error.message, "invalid_request_error", error.code, error.param)
+    if error.status == 429:
+        wait = min(int(error.retry_after_s or 1) or 1, 86_400)
+        headers: Headers = [(b"retry-after", b"%d" % wait)]
+        if wait > LONG_WAIT_S:
+            headers.append((b"x-should-retry", b"false"))
+        message = "The model's provider is at its limit. Nothing was charged; try again later."
+        return WireError(429, message, "rate_limit_error", "upstream_rate_limited", None, tuple(headers))
+    if error.status == 504:
+        return WireError(504, f"{error.message} Nothing was charged; try again.", "server_error", "upstream_timeout")
+    if error.status in (401, 403, 404):
+        message = "The model's provider refused this gateway. Nothing was charged; the operator has been told."
+        return WireError(502, message, "server_error", "upstream_refused")
+    if error.status >= 500 and error.status != 502:
+        message = "The model's provider failed. Nothing was charged; try again."
+        return WireError(502, message, "server_error", "upstream_error")
+    return WireError(502, error.message, "server_error", "upstream_error")
+
+
+def stream_error(error: InferGateError) -> bytes:
+    """The data of an error event, in mid-stream."""
+    wire = wire_error(error)
+    return wire.body()

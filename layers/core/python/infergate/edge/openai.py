@@ -1,0 +1,243 @@
+"""The inference API: which path means what. Walk from here into chat/complete.py."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from infergate.catalog.resolve import resolve, sellable
+from infergate.catalog.types import Model
+from infergate.chat.authenticate import authenticate
+from infergate.chat.complete import complete
+from infergate.chat.limits import limits_of
+from infergate.chat.types import House
+from infergate.edge.asgi import AsgiReply, Receive, Scope, Send, header, read_body
+from infergate.edge.chat_request import Parser, parse_chat, parse_embeddings
+from infergate.edge.errors import wire_error
+from infergate.kernel.errors import InferGateError, InvalidKey, MethodNotAllowed, NotFound, UpstreamFailed
+from infergate.kernel.ids import REQUEST_ID, new_id
+from infergate.kernel.money import format_usd
+from infergate.kernel.time import NEVER, iso
+from infergate.ledger.types import Receipt
+
+type Get = Callable[[House, str | None, str], Awaitable[dict[str, Any]]]
+
+POSTS: dict[str, Parser] = {"/v1/chat/completions": parse_chat, "/v1/embeddings": parse_embeddings}
+
+
+class Gateway:
+    """The ASGI application of /v1."""
+
+    def __init__(self, house: House, *, behind_adapter: bool = False) -> None:
+        self._house = house
+        self._behind_adapter = behind_adapter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        request_id = new_id("req", self._house.clock(), self._house.entropy)
+        reply = AsgiReply(send, receive, request_id)
+        try:
+            await self._answer(scope, receive, reply, request_id)
+        except InferGateError as error:
+            await self._refuse(reply, error, request_id)
+        except Exception as error:
+            # The type alone: a message may quote what the caller sent.
+            self._house.log({"event": "bug", "request_id": request_id, "error": type(error).__name__, "alarm": True})
+            await self._refuse(reply, error, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: AsgiReply, request_id: str) -> None:
+        method, path = scope["method"], scope["path"]
+        parser = POSTS.get(path)
+        if parser is not None:
+            if method != "POST":
+                raise MethodNotAllowed("POST")
+            # The key first: an unknown caller's body is not worth parsing.
+            key = await self._house.keys.find(presented_key(scope))
+            request = parser(await read_body(scope, receive), request_id)
+            request.deadline = self._deadline(scope)
+            await complete(self._house, key, request, reply)
+            return
+        if path == "/healthz":
+            await reply.json(200, [], b'{"status":"ok"}')
+            return
+        handler, rest = _find(path)
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed("GET")
+        await reply.json(200, [], orjson.dumps(await handler(self._house, presented_key(scope), rest)))
+
+    async def _refuse(self, reply: AsgiReply, error: Exception, request_id: str) -> None:
+        wire = wire_error(error)
+        if isinstance(error, UpstreamFailed) and error.status in (401, 403):
+            self._house.log(
+                {"event": "channel_refused_us", "request_id": request_id, "route": error.route, "alarm": True}
+            )
+        if not reply.started:
+            await reply.json(wire.status, list(wire.headers), wire.body())
+        else:
+            await reply.write(b"data: " + wire.body() + b"\n\n")
+            await reply.close()
+
+    def _deadline(self, scope: Scope) -> float | None:
+        """When Lambda stops us, as the adapter says. From anyone else this header would be a stranger's word: ignored."""
+        if not self._behind_adapter:
+            return None
+        try:
+            return float(orjson.loads(header(scope, b"x-amzn-lambda-context") or b"")["deadline"]) / 1000
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+def presented_key(scope: Scope) -> str | None:
+    """The bearer token. Raises InvalidKey for any other form of the header, InvalidRequest if it stands twice."""
+    value = header(scope, b"authorization")
+    if value is None:
+        return None
+    scheme, _, token = value.partition(b" ")
+    if scheme.lower() != b"bearer" or not token or len(token) > 200:
+        raise InvalidKey("malformed")
+    return token.decode("latin-1")
+
+
+# -- what only reads ---------------------------------------------------------------------------------------------------
+
+
+async def list_models(house: House, presented: str | None, _: str) -> dict[str, Any]:
+    key, _wallet = await authenticate(house, presented)
+    snapshot = await house.shelf.current()
+    return {"object": "list", "data": [model_object(m) for m in sellable(snapshot, key.plan)]}
+
+
+async def one_model(house: House, presented: str | None, model_id: str) -> dict[str, Any]:
+    key, _wallet = await authenticate(house, presented)
+    snapshot = await house.shelf.current()
+    named = snapshot.models.get(model_id)
+    return model_object(resolve(snapshot, model_id, named.kind if named else "chat", key.plan))
+
+
+def model_object(model: Model) -> dict[str, Any]:
+    """OpenAI's model object, with ours beside: limits, and the price of the route that is tried first, in USD per million."""
+    best = min((r for r in model.routes if r.channel.enabled), key=lambda r: r.priority)
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "kind": model.kind,
+        "context_length": model.context,
+        "max_output_tokens": model.max_output or None,
+        "pricing": {bucket: format_usd(rate) for bucket, rate in best.price.rates.items()}
+        | {"currency": "USD", "per": "1M", "version": f"{best.price.id}@{best.price.version}"},
+    }
+
+
+async def credits(house: House, presented: str | None, _: str) -> dict[str, Any]:
+    _key, wallet = await authenticate(house, presented)
+    return {
+        "object": "credits",
+        "currency": "USD",
+        "available": format_usd(wallet.available),
+        "held": format_usd(wallet.held),
+        "balance": format_usd(wallet.available + wallet.held),
+        "credited": format_usd(wallet.credited),
+        "spent": format_usd(wallet.spent),
+        "debited": format_usd(wallet.debited),
+        "requests_in_flight": len(wallet.holds),
+        "next_expiry": iso(wallet.next_expiry) if wallet.next_expiry < NEVER else None,
+    }
+
+
+async def key_info(house: House, presented: str | None, _: str) -> dict[str, Any]:
+    key, _wallet = await authenticate(house, presented)
+    return {
+        "object": "key",
+        "id": key.id,
+        "account": key.account,
+        "name": key.name,
+        "hint": key.hint,
+        "plan": key.plan,
+        "created_at": iso(key.created_at),
+        "expires_at": iso(key.expires_at) if key.expires_at < NEVER else None,
+        "limits": key.limits,
+    }
+
+
+async def limits(house: House, presented: str | None, _: str) -> dict[str, Any]:
+    key, wallet = await authenticate(house, presented)
+    snapshot = await house.shelf.current()
+    plan = snapshot.plans.get(key.plan)
+    if plan is None:
+        raise NotFound("plan of this account's name any more")
+    applying = limits_of(plan, key)
+    standings = await house.rates.look(key.account, applying, house.clock())
+    rows = [(standings.requests.limit, standings.requests.used), (standings.tokens.limit, standings.tokens.used)]
+    rows.append((applying.concurrency, len(wallet.holds)))
+    return {
+        "object": "limits",
+        "resets_in_s": standings.resets_in_s,
+        "limits": [
+            {"limit": limit.name, "value": limit.value, "used": used, "source": limit.source} for limit, used in rows
+        ],
+    }
+
+
+async def receipt(house: House, presented: str | None, request_id: str) -> dict[str, Any]:
+    key, _wallet = await authenticate(house, presented)
+    # The account is part of where a receipt lies: another's cannot be named.
+    found = await house.ledger.receipt(key.account, request_id) if REQUEST_ID.fullmatch(request_id) else None
+    if found is None:
+        raise NotFound("such receipt")
+    return receipt_object(found)
+
+
+def receipt_object(receipt: Receipt) -> dict[str, Any]:
+    """A receipt with its arithmetic shown: units x rates = cost."""
+    lines = [
+        {"bucket": bucket, "units": units, "rate": format_usd(receipt.rates[bucket]), "per": "1M"}
+        for bucket, units in receipt.units.items()
+    ]
+    shown = asdict(receipt)
+    for name in ("account", "hold_id", "units", "rates", "loss"):
+        del shown[name]
+    return {
+        "object": "receipt",
+        **shown,
+        "cost": format_usd(receipt.cost),
+        "cost_nanos": receipt.cost,
+        "hold": format_usd(receipt.hold),
+        "lines": lines,
+        "created_at": iso(receipt.created_at_ms / 1000),
+    }
+
+
+_EXACT: dict[str, Get] = {
+    "/v1/models": list_models,
+    "/v1/credits": credits,
+    "/v1/key": key_info,
+    "/v1/limits": limits,
+}
+_UNDER: dict[str, Get] = {"/v1/models/": one_model, "/v1/receipts/": receipt}
+
+
+def _find(path: str) -> tuple[Get, str]:
+    if handler := _EXACT.get(path):
+        return handler, ""
+    for prefix, below in _UNDER.items():
+        if path.startswith(prefix) and len(path) > len(prefix):
+            return below, unquote(path[len(prefix) :])
+    raise NotFound("such URL here")
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await send({"type": "lifespan.shutdown.complete"})
+            return

@@ -1,0 +1,69 @@
+"""The gateway's house, from the environment that template.yaml sets."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping
+
+from infergate.accounts.directory import KeyDirectory
+from infergate.catalog.shelf import Shelf
+from infergate.chat.types import House
+from infergate.edge.log import json_lines
+from infergate.edge.openai import Gateway
+from infergate.kernel.time import Clock
+from infergate.ledger.grants import Grants
+from infergate.ledger.ledger import Ledger, Tables
+from infergate.limits.rates import Rates
+from infergate.providers.openai import OpenAI
+from infergate.store import aws
+from infergate.store.client import Store
+from infergate.store.secrets import Secrets
+from infergate.store.signing import Credentials
+from infergate.transport.http1 import HttpClient
+
+
+def tables(environment: Mapping[str, str]) -> Tables:
+    return Tables(
+        accounts=environment["ACCOUNTS_TABLE"],
+        receipts=environment["RECEIPTS_TABLE"],
+        counters=environment["COUNTERS_TABLE"],
+    )
+
+
+def credentials(environment: Mapping[str, str]) -> Credentials:
+    """Lambda puts the role's into the environment, and starts a new environment before they end."""
+    return Credentials(
+        environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN")
+    )
+
+
+def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, secrets: Secrets, clock: Clock) -> House:
+    """Everyone a request meets, around the given store and clock."""
+    places = tables(environment)
+    return House(
+        keys=KeyDirectory(store, places.accounts, secrets, environment["PEPPER_SECRET_ARN"], clock),
+        shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
+        ledger=Ledger(store, places, clock, asyncio.sleep, random.random),
+        grants=Grants(store, places, clock, asyncio.sleep, random.random),
+        rates=Rates(store, places.counters),
+        secrets=secrets,
+        channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],
+        http=http,
+        providers={"openai": OpenAI()},
+        clock=clock,
+        entropy=os.urandom,
+        chance=random.random,
+        log=json_lines(clock),
+    )
+
+
+def from_lambda() -> Gateway:
+    """The deployed gateway: real endpoints, real time, the adapter in front."""
+    environment = os.environ
+    clock = time.time
+    http = HttpClient()
+    region, keys = environment["AWS_REGION"], credentials(environment)
+    store = aws.dynamodb(http, keys, region=region, clock=clock)
+    secrets = Secrets(aws.secrets_manager(http, keys, region=region, clock=clock), clock)
+    return Gateway(house(environment, http=http, store=store, secrets=secrets, clock=clock), behind_adapter=True)

@@ -1,0 +1,70 @@
+"""What the doors other than the gateway need: the same domain code over boto3, each handling one event at a time."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from infergate.catalog.shelf import Shelf
+from infergate.console.accounts import Desk
+from infergate.edge.log import json_lines
+from infergate.kernel.time import Clock
+from infergate.ledger.grants import Grants
+from infergate.ledger.ledger import Ledger, Tables
+from infergate.schedules.expire import Expire
+from infergate.schedules.sweep import Sweep
+from infergate.store.boto import BotoStore
+from infergate.store.client import Store
+from infergate.store.secrets import Secrets
+from infergate.wiring.gateway import tables
+
+
+@dataclass(slots=True)
+class Rooms:
+    store: Store
+    tables: Tables
+    secrets: Secrets
+    desk: Desk
+    ledger: Ledger
+    grants: Grants
+    shelf: Shelf
+    sweep: Sweep
+    expire: Expire
+    log: Callable[[dict[str, Any]], None]
+
+
+def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clock: Clock) -> Rooms:
+    places = tables(environment)
+    ledger = Ledger(store, places, clock, asyncio.sleep, random.random)
+    grants = Grants(store, places, clock, asyncio.sleep, random.random)
+    return Rooms(
+        store=store,
+        tables=places,
+        secrets=secrets,
+        desk=Desk(
+            store,
+            places.accounts,
+            secrets,
+            environment.get("PEPPER_SECRET_ARN", ""),
+            clock,
+            os.urandom,
+            asyncio.sleep,
+            random.random,
+        ),
+        ledger=ledger,
+        grants=grants,
+        shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
+        sweep=Sweep(store, ledger, places.counters, clock),
+        expire=Expire(store, grants, places.accounts, clock),
+        log=json_lines(clock),
+    )
+
+
+def from_lambda() -> Rooms:
+    secrets = Secrets(BotoStore(boto3.client("secretsmanager")), time.time)
+    return rooms(os.environ, store=BotoStore(), secrets=secrets, clock=time.time)
