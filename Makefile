@@ -33,3 +33,7 @@ $(UV): tools/uv.txt | .tools/python
 	@touch $@
 
 install: .venv/.installed .tools/emulator/.installed
+
+# -- the words -------------------------------------------------------------------------------------------------------
+run: install ## the whole product on this machine, until Ctrl-C
+	@$(VENV)/python -m tools.local.stack
