@@ -4,7 +4,11 @@ One thing is added: Cognito's PostConfirmation trigger. MiniStack 1.5.33 accepts
 calls it, and it is where an account comes into being.
 """
 
+import os
+import signal
 import sys
+import threading
+import time
 from typing import Any
 
 from ministack.app import main  # type: ignore[import-not-found]
@@ -61,7 +65,16 @@ def _event(pool: Json, user: Json, data: Json) -> Json:
     return event
 
 
+def end_with_parent() -> None:
+    """A test run that is killed cannot stop its emulator, which would then run for good."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     # Cognito's dispatcher looks both up by name at each call.
     cognito._confirm_sign_up = confirm_sign_up
     cognito._admin_confirm_sign_up = admin_confirm_sign_up

@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from infergate.catalog.compile import compile_file
@@ -29,12 +30,13 @@ from infergate.kernel.money import usd
 from infergate.kernel.time import NEVER
 from infergate.ledger.types import Grant
 from infergate.wiring.rooms import Rooms
+
 from tools.local.aws import EmbeddedAws, free_port
-from tools.local.deploy import Stack, deploy
+from tools.local.deploy import Build, Stack, deploy
 from tools.local.template import ROOT
 from tools.local.wiring import client, local_rooms
 
-LOCAL = ROOT / ".local"
+LOCAL = Path(os.environ.get("INFERGATE_LOCAL_DIR", ROOT / ".local"))
 HOST = "127.0.0.1"
 ACTOR = "local stack"
 PAID = "1000"
@@ -42,16 +44,18 @@ PAID = "1000"
 
 def main() -> None:
     """Returns when it was asked to stop, and everything it started has."""
-    LOCAL.mkdir(exist_ok=True)
+    LOCAL.mkdir(parents=True, exist_ok=True)
     state_path = LOCAL / "state.json"
-    kept = json.loads(state_path.read_text()) if state_path.exists() else {}
-    state_path.unlink(missing_ok=True)
+    kept = _kept(state_path, LOCAL / "state.before")
+    # It appears again when everything answers; the keys in it are the only ones there are, so they wait beside it.
+    if state_path.exists():
+        state_path.rename(LOCAL / "state.before")
     stop = _Stop()
     with contextlib.ExitStack() as started:
         say("starting the embedded AWS")
         aws = started.enter_context(EmbeddedAws(port=_port("AWS_PORT", 4566), state_dir=LOCAL / "aws"))
         say("deploying template.yaml into it")
-        stack = deploy(aws.endpoint)
+        stack = deploy(aws.endpoint, build=Build(scratch=LOCAL / "layers"))
         environment = {**aws.environment(), **stack.environment_of("GatewayFunction"), **_passed_on()}
         upstream_port, port = _port("UPSTREAM_PORT", 8081), _port("PORT", 8080)
         rooms = local_rooms({**environment, "INFERGATE_CLOCK_OFFSET_S": ""})
@@ -69,13 +73,14 @@ def main() -> None:
         _wait_for(f"{base_url}/healthz", gateway)
         _wait_for(f"http://{HOST}:{upstream_port}/v1/models", upstream, any_status=True)
         state = _state(base_url, aws, stack, keys, operator)
-        state_path.write_text(json.dumps(state, indent=2) + "\n")
-        state_path.chmod(0o600)
+        processes = {"gateway": gateway, "upstream": upstream}
+        _write(state_path, state, processes)
         _greet(base_url, keys["trial"])
         while not stop.asked:
-            for process in (upstream, gateway):
-                process.revive()
-            stop.wait(0.3)
+            revived = [process.revive() for process in processes.values()]
+            if any(revived):
+                _write(state_path, state, processes)
+            stop.wait(0.2)
         say("stopping")
 
 
@@ -126,10 +131,17 @@ class Process:
             start_new_session=True,
         )
 
-    def revive(self) -> None:
-        if not self.alive:
-            say("a process ended; starting it again (.local/processes.log says why)")
-            self.start()
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    def revive(self) -> bool:
+        """Start it again if it ended; whether it did."""
+        if self.alive:
+            return False
+        say("a process ended; starting it again (.local/processes.log says why)")
+        self.start()
+        return True
 
     def stop(self) -> None:
         if self._process is None:
@@ -255,11 +267,20 @@ def _operator(stack: Stack, environment: Mapping[str, str], kept: Mapping[str, A
     }
 
 
+def _kept(*places: Path) -> dict[str, Any]:
+    """The state of the last run, also of one that was ended before it was up."""
+    for place in places:
+        if place.exists():
+            state: dict[str, Any] = json.loads(place.read_text())
+            return state
+    return {}
+
+
 def _wait_for(url: str, process: Process, *, any_status: bool = False) -> None:
     deadline = time.monotonic() + 30
     while True:
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own address
             return
         except urllib.error.HTTPError:
             if any_status:
@@ -286,6 +307,15 @@ def _state(
     }
 
 
+def _write(path: Path, state: dict[str, Any], processes: Mapping[str, Process]) -> None:
+    """Whole or not at all, and for its owner's eyes: it holds keys."""
+    fresh = path.with_suffix(".new")
+    fresh.touch(mode=0o600)
+    pids = {name: process.pid for name, process in processes.items()}
+    fresh.write_text(json.dumps({**state, "pids": pids}, indent=2) + "\n")
+    fresh.rename(path)
+
+
 def _greet(base_url: str, key: str) -> None:
     say(f"""
 InferGate is up: {base_url}/v1   ($20 of trial credit on the key below; Ctrl-C stops it)
@@ -294,7 +324,7 @@ InferGate is up: {base_url}/v1   ($20 of trial credit on the key below; Ctrl-C s
   API key   {key}
 
 curl -sN {base_url}/v1/chat/completions -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-  -d '{{"model": "demo-chat", "stream": true, "stream_options": {{"include_usage": true}}, "messages": [{{"role": "user", "content": "Hello"}}]}}'
+  -d '{{"model": "demo-chat", "stream": true, "messages": [{{"role": "user", "content": "Hello"}}]}}'
 
 More keys (rich, limited, empty, suspended, revoked) and everything else are in .local/state.json.""")
 

@@ -16,7 +16,8 @@ from infergate.wiring.rooms import Rooms, rooms
 
 from tools.local.wiring import local_rooms
 
-STATE = Path(__file__).resolve().parents[2] / ".local" / "state.json"
+LOCAL = Path(os.environ.get("INFERGATE_LOCAL_DIR", Path(__file__).resolve().parents[2] / ".local"))
+STATE = LOCAL / "state.json"
 
 
 class NoDeployment(Exception):

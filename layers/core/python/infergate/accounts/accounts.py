@@ -38,7 +38,11 @@ def canonical_email(address: str) -> str:
     """
     text = unicodedata.normalize("NFKC", address).strip().lower()
     local, at, domain = text.rpartition("@")
-    if not at or not local or "." not in domain or len(text) > 254 or any(c.isspace() or ord(c) < 33 for c in text):
+    labels = domain.split(".")
+    if not at or "@" in local or len(labels) < 2 or not all(labels) or len(text) > 254:
+        raise InvalidRequest("That is not an e-mail address.", param="email")
+    # Not printable: control characters, zero-width ones, lone surrogates.
+    if " " in text or not text.isprintable():
         raise InvalidRequest("That is not an e-mail address.", param="email")
     local = local.partition("+")[0]
     if domain in _DOTS_IGNORED:

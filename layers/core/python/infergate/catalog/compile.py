@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 def compile_file(file: "CatalogFile") -> Snapshot:
     """Its version is the hash of its content: the same file is the same version, wherever it is compiled."""
-    books = {
-        name: PriceBook(name, _digest(prices), {bucket: usd(price) for bucket, price in prices.items()})
-        for name, prices in file.price_books.items()
-    }
+    books = {name: _book(name, prices) for name, prices in file.price_books.items()}
     channels = {name: Channel(id=name, **c.model_dump()) for name, c in file.channels.items()}
     models = {
         name: Model(
@@ -47,6 +44,11 @@ def compile_file(file: "CatalogFile") -> Snapshot:
     }
     snapshot = Snapshot("", models, plans, campaigns)
     return Snapshot(_digest(asdict(snapshot)), models, plans, campaigns)
+
+
+def _book(name: str, prices: dict[str, str]) -> PriceBook:
+    rates = {bucket: usd(price) for bucket, price in prices.items()}
+    return PriceBook(name, _digest(rates), rates)
 
 
 def dump(snapshot: Snapshot) -> str:

@@ -12,8 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from infergate.catalog.types import NEEDED_BUCKETS, OPTIONAL_BUCKETS
 from infergate.kernel.money import usd
+from infergate.transport.request import parse_url
 
-_ID = r"^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,99}$"
+USD_MAX = usd("1000000000")
+"""Above it a price or a gift is a slip of the pen, and no longer fits into 64 bits."""
+
+_ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,99}")
 
 
 class _Part(BaseModel):
@@ -33,11 +37,8 @@ class ChannelTerms(_Part):
     @field_validator("base_url")
     @classmethod
     def plain_http_only_at_home(cls, value: str) -> str:
-        host = (
-            value.partition("://")[2].partition("/")[0].rpartition(":")[0]
-            or value.partition("://")[2].partition("/")[0]
-        )
-        if value.startswith("http://") and host not in {"127.0.0.1", "localhost", "[::1]"}:
+        origin, _ = parse_url(value)
+        if origin.scheme == "http" and origin.host not in {"127.0.0.1", "localhost", "::1"}:
             raise ValueError("a provider is reached by https")
         return value.rstrip("/")
 
@@ -82,8 +83,8 @@ class CampaignTerms(_Part):
     @field_validator("amount")
     @classmethod
     def is_money(cls, value: str) -> str:
-        if usd(value) <= 0:
-            raise ValueError("a campaign gives a positive amount")
+        if not 0 < usd(value) <= USD_MAX:
+            raise ValueError("a campaign gives a positive amount, of at most a billion dollars")
         return value
 
 
@@ -98,9 +99,12 @@ class CatalogFile(_Part):
 
     @model_validator(mode="after")
     def everything_named_exists(self) -> Self:
-        for name in (*self.models, *self.channels, *self.price_books, *self.plans, *self.campaigns):
-            if not re.match(_ID, name):
+        routes = (route_id for model in self.models.values() for route_id in model.routes)
+        for name in (*self.models, *routes, *self.channels, *self.price_books, *self.plans, *self.campaigns):
+            if not _ID.fullmatch(name):
                 raise ValueError(f"{name!r} is not a usable name")
+        for book_id, book in self.price_books.items():
+            _check_prices(book_id, book)
         for model_id, model in self.models.items():
             for route_id, route in model.routes.items():
                 where = f"models.{model_id}.routes.{route_id}"
@@ -122,12 +126,41 @@ class CatalogFile(_Part):
             raise ValueError(
                 f"{where}: price book {book_id!r} has no price for {', '.join(missing)}: no price, no sale"
             )
-        known = {*NEEDED_BUCKETS["chat"], *OPTIONAL_BUCKETS}
-        for bucket, price in book.items():
-            if bucket not in known:
-                raise ValueError(f"price_books.{book_id}: no bucket {bucket!r}; there are {', '.join(sorted(known))}")
-            if usd(price) < 0:
-                raise ValueError(f"price_books.{book_id}.{bucket}: a price is not negative")
+
+
+def _check_prices(book_id: str, book: dict[str, str]) -> None:
+    known = {*NEEDED_BUCKETS["chat"], *OPTIONAL_BUCKETS}
+    for bucket, price in book.items():
+        if bucket not in known:
+            raise ValueError(f"price_books.{book_id}: no bucket {bucket!r}; there are {', '.join(sorted(known))}")
+        try:
+            nanos = usd(price)
+        except ValueError as error:
+            raise ValueError(f"price_books.{book_id}.{bucket}: {error}") from None
+        if not 0 <= nanos <= USD_MAX:
+            raise ValueError(f"price_books.{book_id}.{bucket}: a price is not negative, nor above a billion dollars")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's reader lets the last of two equal keys win in silence: here they are refused."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, Any]] = set()
+        for key, _ in node.value:
+            name = (key.tag, key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    "in a mapping", node.start_mark, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def _read(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"not YAML: {error}") from error
 
 
 def parse(text: str, overrides: dict[str, str] | None = None) -> CatalogFile:
@@ -135,14 +168,11 @@ def parse(text: str, overrides: dict[str, str] | None = None) -> CatalogFile:
 
     Raises ValueError (pydantic's ValidationError is one) that says where and why.
     """
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not YAML: {error}") from error
+    raw = _read(text)
     if not isinstance(raw, dict):
         raise ValueError("a catalog is a mapping of models, channels, price_books, plans and campaigns")
     for path, value in (overrides or {}).items():
-        _override(raw, path, yaml.safe_load(value))
+        _override(raw, path, _read(value))
     return CatalogFile.model_validate(raw)
 
 

@@ -16,6 +16,8 @@ ERROR_MAX = 64 << 10
 RETRYABLE = frozenset({408, 409, 429})
 OURS = frozenset({401, 403})
 """The provider refuses *our* credentials: never the caller's fault, never shown as such."""
+THE_CALLERS = frozenset({400, 413, 415, 422})
+"""The provider says what is wrong with the request: only then are its words for the caller."""
 
 
 @dataclass(slots=True)
@@ -74,14 +76,14 @@ def _said_no(route: Route, response: Response, raw: bytes) -> UpstreamFailed:
         error = orjson.loads(raw).get("error")
     except (ValueError, AttributeError):
         error = None
-    details = error if isinstance(error, dict) else {}
+    details = error if isinstance(error, dict) and response.status in THE_CALLERS else {}
     message, code, param = details.get("message"), details.get("code"), details.get("param")
     return UpstreamFailed(
         route.id,
         response.status,
         message[:500] if isinstance(message, str) else "The model's provider refused the request.",
-        code if isinstance(code, str) else None,
-        param if isinstance(param, str) else None,
+        code[:100] if isinstance(code, str) else None,
+        param[:200] if isinstance(param, str) else None,
         _retry_after_s(response.header(b"retry-after")),
     )
 

@@ -14,7 +14,7 @@ from infergate.chat import attempts
 from infergate.chat.admit import Admission, admit
 from infergate.chat.attempts import ANSWER_MAX, Attempts, provider_of
 from infergate.chat.price import charge, fit, likely_units
-from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes, parse_json
+from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
 from infergate.kernel.errors import Unavailable, UpstreamFailed
@@ -22,6 +22,7 @@ from infergate.kernel.ids import made_at_ms
 from infergate.ledger.types import Receipt
 from infergate.providers.sse import BrokenStream, SseReader
 from infergate.providers.types import Usage
+from infergate.providers.wire_json import parse_json
 from infergate.transport.http1 import ReadTimeout, Response, TransportError
 
 DEADLINE_SLACK_S = 20

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from infergate.catalog.types import Model, PriceBook
 from infergate.chat.types import InferenceRequest
-from infergate.kernel.errors import ContextTooLong
+from infergate.kernel.errors import ContextTooLong, InvalidRequest
 from infergate.kernel.money import Nanos, cost_of
 
 OUTPUT_FLOOR = 64
@@ -46,6 +46,9 @@ class Tariff:
 
 
 def tariff(request: InferenceRequest, model: Model) -> Tariff:
+    """Raises InvalidRequest for images to a model that has no bound for what one costs."""
+    if request.images and not model.image_tokens:
+        raise InvalidRequest(f"The model `{model.id}` takes no images.", "messages")
     books = [route.price for route in model.routes if route.channel.enabled]
     return Tariff(
         input_bound=request.input_bytes + request.images * model.image_tokens,

@@ -1,16 +1,15 @@
 """What a provider's stream says, event by event: what to pass on, what was passed on, and how it ended. Pure."""
 
-import json
 from typing import Any
-
-import orjson
 
 from infergate.kernel.money import Nanos, format_usd
 from infergate.providers.types import Provider, Usage
+from infergate.providers.wire_json import dump_json, parse_json
 
 DONE = b"data: [DONE]\n\n"
 KEEP_ALIVE = b": keep-alive\n\n"
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
+_TOOLS = (("function", "arguments"), ("custom", "input"))
 
 
 def frame(data: bytes) -> bytes:
@@ -66,29 +65,38 @@ class Relay:
         """The chunk before [DONE] that a client asked for with include_usage."""
         wire = self.usage.wire if self.usage else wire_usage(units)
         chunk = {**self._head, "choices": [], "usage": {**wire, "cost": format_usd(cost)}}
-        return frame(orjson.dumps(chunk))
+        return frame(dump_json(chunk))
 
     def _shaped(self, event: dict[str, Any], data: bytes) -> bytes:
         """With include_usage every chunk has `usage: null` but the last; without it, none has `usage`."""
+        one_line = b"\n" not in data and b"\r" not in data
         if self._wants_usage:
-            if "usage" in event and event["usage"] is None and b"\n" not in data:
+            if "usage" in event and event["usage"] is None and one_line:
                 return data
             event["usage"] = None
         elif "usage" in event:
             del event["usage"]
-        elif b"\n" not in data:
+        elif one_line:
             return data
-        return orjson.dumps(event)
+        return dump_json(event)
 
     def _read_usage(self, event: dict[str, Any]) -> None:
         try:
             usage = self._provider.usage(event)
         except ValueError as error:
-            self.flags.append(f"usage refused: {error}")
+            self._flag(f"usage refused: {error}")
             return
         if usage is not None:
             # Some providers report a running total in every chunk: the last one counts.
+            if self.usage is not None and self.usage.units != usage.units:
+                self._flag("usage reported: more than once")
             self.usage = usage
+
+    def _flag(self, flag: str) -> None:
+        """Once for each kind, however often: a receipt has room for few."""
+        kind = flag.partition(":")[0]
+        if not any(known.startswith(kind) for known in self.flags):
+            self.flags.append(flag)
 
     def _failed(self, error: Any) -> None:
         details = error if isinstance(error, dict) else {}
@@ -115,23 +123,6 @@ def answer_bytes(answer: dict[str, Any]) -> int:
     return sum(map(_text_bytes, choices)) if isinstance(choices, list) else 0
 
 
-def parse_json(data: bytes) -> Any:
-    """What a provider sent, None where it is not JSON."""
-    try:
-        return orjson.loads(data)
-    except ValueError:
-        pass
-    try:
-        # Numbers beyond a double are JSON too; only the usage that holds them is refused.
-        return json.loads(data, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
-
-
 def _head(event: dict[str, Any]) -> dict[str, Any]:
     return {name: event[name] for name in ("id", "object", "created", "model") if name in event}
 
@@ -140,13 +131,11 @@ def _text_bytes(choice: Any) -> int:
     part = choice.get("delta") or choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(part, dict):
         return 0
-    total = 0
-    for name in _TEXTS:
-        text = part.get(name)
-        if isinstance(text, str):
-            total += len(text.encode("utf-8", "replace"))
-    for tool_call in part.get("tool_calls") or ():
-        function = tool_call.get("function") if isinstance(tool_call, dict) else None
-        if isinstance(function, dict):
-            total += len(str(function.get("name") or "")) + len(str(function.get("arguments") or ""))
-    return total
+    texts = [part.get(name) for name in _TEXTS]
+    tool_calls = part.get("tool_calls")
+    for tool_call in tool_calls if isinstance(tool_calls, list) else ():
+        for kind, written in _TOOLS:
+            tool = tool_call.get(kind) if isinstance(tool_call, dict) else None
+            if isinstance(tool, dict):
+                texts += [tool.get("name"), tool.get(written)]
+    return sum(len(text.encode("utf-8", "replace")) for text in texts if isinstance(text, str))

@@ -4,12 +4,11 @@ import base64
 import struct
 from typing import Any
 
-import orjson
-
 from infergate.chat.relay import wire_usage
 from infergate.chat.types import Headers, InferenceRequest
 from infergate.kernel.money import Nanos, format_usd
 from infergate.limits.rates import Standings
+from infergate.providers.wire_json import dump_json
 
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
@@ -52,13 +51,17 @@ def priced_answer(
         usage["cost"] = format_usd(cost)
     answer["usage"] = usage
     if request.kind == "embedding" and request.body.get("encoding_format") == "base64":
-        for row in answer.get("data") or ():
+        rows = answer.get("data")
+        for row in rows if isinstance(rows, list) else ():
             _encode_row(row)
-    return orjson.dumps(answer)
+    return dump_json(answer)
 
 
 def _encode_row(row: Any) -> None:
     """A client that asked for base64 reads a list of numbers as garbage, without an error: never send it one."""
     if isinstance(row, dict) and isinstance(row.get("embedding"), list):
         numbers = row["embedding"]
-        row["embedding"] = base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+        try:
+            row["embedding"] = base64.b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()
+        except (struct.error, OverflowError):
+            row["embedding"] = None

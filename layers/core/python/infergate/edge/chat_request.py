@@ -18,6 +18,7 @@ _UNPRICED = {
     "audio": "audio output",
     "functions": "the deprecated functions (use tools)",
     "background": "background answers",
+    "best_of": "answers that are generated and not returned",
 }
 """Fields that cost extra and have no price here yet: refused, never free."""
 
@@ -88,7 +89,8 @@ def _messages(messages: Any) -> tuple[int, int]:
         where = f"messages[{i}]"
         if not isinstance(message, dict):
             raise InvalidRequest("A message is an object.", where)
-        if message.get("role") not in _ROLES:
+        role = message.get("role")
+        if not isinstance(role, str) or role not in _ROLES:
             raise InvalidRequest(f"role is one of {', '.join(sorted(_ROLES))}.", f"{where}.role")
         content = message.get("content")
         if isinstance(content, list):

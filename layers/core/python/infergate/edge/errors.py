@@ -73,8 +73,7 @@ def wire_error(error: BaseException) -> WireError:
             return _upstream(error)
         case errors.Unavailable(what, retry_after_s):
             message = f"Not served: {what}. Nothing was charged; try again."
-            wait = ((b"retry-after", b"%d" % retry_after_s),)
-            return WireError(503, message, "server_error", "service_unavailable", None, wait)
+            return WireError(503, message, "server_error", "service_unavailable", None, tuple(_wait(retry_after_s)))
     return WireError(500, "Something broke on our side. Nothing was charged.", "server_error", "internal_error")
 
 
@@ -94,14 +93,19 @@ def _credits(needed: int, available: int, affordable: int) -> str:
     return f"{message} Buy credits in the dashboard."
 
 
+def _wait(seconds: int) -> Headers:
+    headers: Headers = [(b"retry-after", b"%d" % seconds)]
+    if seconds > LONG_WAIT_S:
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
 def _rate_limited(error: errors.RateLimited) -> WireError:
     message = (
         f"Limit of {error.value} {error.limit} reached (set by {error.source}): {error.used} used. "
         f"It resets in {error.retry_after_s} s."
     )
-    headers: Headers = [(b"retry-after", b"%d" % error.retry_after_s)]
-    if error.retry_after_s > LONG_WAIT_S:
-        headers.append((b"x-should-retry", b"false"))
+    headers = _wait(error.retry_after_s)
     if "per minute" in error.limit:
         kind = b"requests" if error.limit.startswith("requests") else b"tokens"
         headers += [
@@ -119,11 +123,8 @@ def _upstream(error: errors.UpstreamFailed) -> WireError:
         return WireError(400, error.message, "invalid_request_error", error.code, error.param)
     if error.status == 429:
         wait = min(int(error.retry_after_s or 1) or 1, 86_400)
-        headers: Headers = [(b"retry-after", b"%d" % wait)]
-        if wait > LONG_WAIT_S:
-            headers.append((b"x-should-retry", b"false"))
         message = "The model's provider is at its limit. Nothing was charged; try again later."
-        return WireError(429, message, "rate_limit_error", "upstream_rate_limited", None, tuple(headers))
+        return WireError(429, message, "rate_limit_error", "upstream_rate_limited", None, tuple(_wait(wait)))
     if error.status == 504:
         return WireError(504, f"{error.message} Nothing was charged; try again.", "server_error", "upstream_timeout")
     if error.status in (401, 403, 404):

@@ -44,7 +44,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Refused(f"The key {twice[:60]!r} stands twice in one object.", twice[:60])
+        # Half of a surrogate pair has no UTF-8 form: this name goes into an answer.
+        name = twice[:60].encode("utf-8", "backslashreplace").decode()
+        raise _Refused(f"The key {name!r} stands twice in one object.", name)
     return value
 
 

@@ -3,7 +3,7 @@
 InferGateError
 ├── Refused                     the caller must change something first
 │   ├── InvalidRequest          message, param, code
-│   │   └── ContextTooLong      limit, needed
+│   ├── ContextTooLong          limit, needed
 │   ├── BodyTooLarge            limit_bytes
 │   ├── InvalidKey              why
 │   ├── InsufficientCredits     needed, available, affordable_tokens
@@ -13,7 +13,7 @@ InferGateError
 │   ├── ModelNotEnabled         model, why
 │   ├── NotFound                what
 │   └── MethodNotAllowed        allowed
-├── UpstreamFailed              route, status, message, retry_after_s
+├── UpstreamFailed              route, status, message, code, param, retry_after_s
 └── Unavailable                 what, retry_after_s: ours; nothing was charged
 """
 

@@ -94,7 +94,7 @@ def plan_lapse(grants: Iterable[Grant], holds: Iterable[Hold], now_s: int) -> La
             due.append((start, covered_end))
     held: dict[str, Slices] = {}
     for hold, start, end in held_intervals:
-        overlaps = [(max(start, a), min(end, b)) for a, b in due if a < end and b > start]
+        overlaps = [(max(start, a), min(end, b)) for a, b in due if max(start, a) < min(end, b)]
         if overlaps:
             held[hold] = tuple((b - a, end - b) for a, b in overlaps)
     return Lapse(expired, held)

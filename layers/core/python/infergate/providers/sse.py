@@ -21,6 +21,8 @@ class SseReader:
         self._data: list[bytes] = []
         self._size = 0
         self._started = False
+        self._after_cr = False
+        """The last piece ended in a carriage return: a line feed that begins the next one belongs to it."""
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Raises BrokenStream. What was fed before it is lost: the stream is over."""
@@ -31,6 +33,8 @@ class SseReader:
                 return []
             piece, self._started = piece.removeprefix(_BOM), True
             self._rest.clear()
+        if self._after_cr and piece:
+            piece, self._after_cr = piece.removeprefix(b"\n"), False
         # Nearly every piece is whole events of one data line each.
         if not self._rest and not self._data and piece[-2:] == b"\n\n" and b"\r" not in piece:
             events = self._plain(piece)
@@ -46,21 +50,18 @@ class SseReader:
         return [event[6:] for event in events]
 
     def _lines(self, piece: bytes) -> list[bytes]:
-        if b"\n" not in piece and b"\r" not in piece and not self._rest.endswith(b"\r"):
+        if b"\n" not in piece and b"\r" not in piece:
             # Appended, not joined: a line that comes a byte at a time costs what it is long, not its square.
             self._rest += piece
             if len(self._rest) > LINE_MAX:
                 raise BrokenStream("a line is too long")
             return []
         buffer = bytes(self._rest) + piece
-        # A carriage return at the very end may be half of a line's end: wait for the other half.
-        held = b""
-        if buffer.endswith(b"\r"):
-            buffer, held = buffer[:-1], b"\r"
-        if b"\r" in buffer:
+        if b"\r" in piece:
+            self._after_cr = piece.endswith(b"\r")
             buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         *lines, rest = buffer.split(b"\n")
-        self._rest = bytearray(rest + held)
+        self._rest = bytearray(rest)
         if len(self._rest) > LINE_MAX:
             raise BrokenStream("a line is too long")
         return [event for line in lines if (event := self._line(line)) is not None]
