@@ -37,3 +37,27 @@ install: .venv/.installed .tools/emulator/.installed
 # -- the words -------------------------------------------------------------------------------------------------------
 run: install ## the whole product on this machine, until Ctrl-C
 	@$(VENV)/python -m tools.local.stack
+
+test: install ## the whole suite
+	@$(VENV)/python -m pytest tests --ignore=tests/lambda_adapter -n 2 --dist loadfile
+
+test-lambda: install ## the gateway behind the real Lambda Web Adapter (builds it once, with cargo)
+	@$(VENV)/python -m tools.adapter
+	@$(VENV)/python -m pytest tests/lambda_adapter
+
+check: install .tools/sam/.installed ## style, types, layers, the template
+	@$(VENV)/ruff check .
+	@$(VENV)/ruff format --check .
+	@$(VENV)/mypy
+	@$(VENV)/lint-imports
+	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .tools/sam/bin/sam validate --lint -t template.yaml
+
+build: install .tools/sam/.installed ## the package that `sam deploy` uploads
+	@$(VENV)/python -m tools.package build
+
+bench: install ## CPU, latency, memory and cold start against a bare pass-through of the same libraries
+	@mkdir -p .local
+	@$(VENV)/python -m tools.bench --json .local/bench.json
+
+clean: ## forget the local stack's data, and what was built
+	@rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

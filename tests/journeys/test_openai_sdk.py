@@ -28,6 +28,7 @@ def sync(live: Live, customer: Customer | None, key: str | None = None) -> OpenA
 
 @pytest.fixture
 async def client(live: Live) -> AsyncOpenAI:
+    live.fresh_minute()
     customer = await live.customer()
     return AsyncOpenAI(base_url=f"{live.base_url}/v1", api_key=customer.key, max_retries=0)
 
@@ -128,6 +129,7 @@ async def test_each_refusal_is_the_exception_that_the_sdk_has_for_it(live: Live)
         (openai.PermissionDeniedError, 403, "model_not_enabled", rich.key, "gpt-4o-mini"),
         (openai.NotFoundError, 404, "model_not_found", rich.key, "no-such-model"),
     ]
+    live.fresh_minute()
     await live.chat(limited)
     cases.append((openai.RateLimitError, 429, "rate_limit_exceeded", limited.key, "demo-chat"))
     for exception, status, code, key, model in cases:

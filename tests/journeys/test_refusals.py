@@ -208,8 +208,7 @@ async def test_an_unknown_model_is_a_404_and_a_disabled_one_a_403(live: Live) ->
 
 async def test_the_sixth_request_of_a_minute_is_a_429_with_when_to_come_back(live: Live) -> None:
     customer = await live.customer(limits={"requests_per_minute": 5})
-    # Begin a fresh minute, so that it does not end in mid-test.
-    live.clock.advance(60 - live.clock() % 60 + 1)
+    live.fresh_minute()
 
     answers = [await live.chat(customer) for _ in range(6)]
 
@@ -246,6 +245,7 @@ async def test_anothers_receipt_is_the_same_404_as_one_that_never_was(live: Live
 
 
 async def test_credits_key_and_limits_are_shown_to_the_nano_dollar(live: Live) -> None:
+    live.fresh_minute()
     customer = await live.customer(limits={"requests_per_minute": 50})
     answer = await live.chat(customer, "demo: tokens=7 prompt=3")
 

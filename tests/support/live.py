@@ -87,6 +87,10 @@ class Live:
     upstream_url: str
     lines: list[dict[str, Any]] = field(default_factory=list)
 
+    def fresh_minute(self) -> None:
+        """Go to the beginning of a minute, so that none ends in mid-test."""
+        self.clock.advance(60 - self.clock() % 60 + 0.5)
+
     async def customer(
         self, credit: str | None = None, *, plan: str = "starter", limits: dict[str, int] | None = None
     ) -> Customer:

@@ -13,8 +13,12 @@ from infergate.kernel.ids import new_id
 from infergate.kernel.money import format_usd, usd
 from infergate.kernel.time import NEVER
 from infergate.ledger import wallet
+from infergate.ledger.adjustments import Adjustments
+from infergate.ledger.books import Books
+from infergate.ledger.disputes import Disputes
 from infergate.ledger.grants import Grants, bump_epoch, opening
 from infergate.ledger.ledger import Ask, Held, Ledger, Tables
+from infergate.ledger.refunds import Refunds
 from infergate.ledger.types import Grant, Hold, Receipt
 from infergate.ledger.wallet import AlreadyHeld, CreditDue, Missing, NotActive, NotEnough, Stale, TooManyInFlight
 from infergate.schedules.audit import audit
@@ -41,7 +45,11 @@ class World:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.store, self.tables, self.clock, no_wait, random.random)
-        self.grants = Grants(self.store, self.tables, self.clock, no_wait, random.random)
+        self.books = Books(self.store, self.tables, self.clock, no_wait, random.random)
+        self.grants = Grants(self.books)
+        self.refunds = Refunds(self.books)
+        self.disputes = Disputes(self.books)
+        self.adjustments = Adjustments(self.books, alone_max=usd("100"))
         self.sweep = Sweep(self.store, self.ledger, self.tables.counters, self.clock)
         self.expire = Expire(self.store, self.grants, self.tables.accounts, self.clock)
 
@@ -305,7 +313,7 @@ async def test_parallel_grants_and_spending_lose_nothing(world: World) -> None:
 
     assert await world.balance(anna) == ("14.80", "0.00")
     assert await world.clean(anna)
-    assert [e.number for e in await world.grants.entries(anna)] == [1, 2, 3, 4, 5, 6], "numbered without gaps"
+    assert [e.number for e in await world.books.entries(anna)] == [1, 2, 3, 4, 5, 6], "numbered without gaps"
 
 
 async def test_crediting_an_account_that_is_not_there_is_refused(world: World) -> None:
@@ -361,7 +369,7 @@ async def test_the_expiry_run_is_idempotent_and_takes_its_marks_away(world: Worl
     assert sum(e.amount for e in first) >= usd("2")
     assert again.marks == 0
     assert await world.balance(anna) == ("0.00", "0.00")
-    assert [e.amount for e in await world.grants.entries(anna)] == [usd("2"), -usd("2")]
+    assert [e.amount for e in await world.books.entries(anna)] == [usd("2"), -usd("2")]
     assert await world.clean(anna)
 
 

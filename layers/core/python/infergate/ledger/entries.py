@@ -11,7 +11,6 @@ from typing import Any
 from infergate.kernel.ids import spread_of
 from infergate.kernel.time import NEVER
 from infergate.ledger.keys import CAUSE, DUE_SPREAD, GRANT, WALLET, account_pk, due_pk, due_sk, entry_sk
-from infergate.ledger.rules import Share
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
 from infergate.store.codec import decode_item, encode, encode_item
@@ -36,38 +35,33 @@ def put_grant(table: str, account: str, grant: Grant) -> list[Params]:
     return members
 
 
-def update_grant(table: str, account: str, before: Grant, share: Share, *, lapsing: bool) -> Params:
-    """Guarded by what was left when it was planned."""
+def replace_grant(table: str, account: str, before: Grant, after: Grant) -> Params:
+    """Guarded by what it held when it was planned; the wallet's version guards the rest."""
+    item = {"pk": account_pk(account), "sk": GRANT + after.id, **asdict(after)}
     return {
-        "Update": {
+        "Put": {
             "TableName": table,
-            "Key": {"pk": {"S": account_pk(account)}, "sk": {"S": GRANT + before.id}},
-            "UpdateExpression": "SET #left = #left - :gone, spent = spent + :spent, expired = expired + :expired, "
-            "lapsing = :lapsing",
-            "ConditionExpression": "#left = :before",
+            "Item": encode_item(item),
+            "ConditionExpression": "#left = :left AND frozen = :frozen",
             "ExpressionAttributeNames": {"#left": "left"},
-            "ExpressionAttributeValues": {
-                ":gone": encode(share.spent + share.expired),
-                ":spent": encode(share.spent),
-                ":expired": encode(share.expired),
-                ":lapsing": encode(lapsing),
-                ":before": encode(before.left),
-            },
+            "ExpressionAttributeValues": encode_item({":left": before.left, ":frozen": before.frozen}),
         }
     }
 
 
-def update_wallet(
-    table: str, before: Wallet, *, add: dict[str, int], put: dict[str, Any], guard_holds: bool = False
-) -> Params:
-    """`add` to and `put` attributes, provided no entry was made, nothing settled and nothing lapsed since `before` was read.
+def update_wallet(table: str, before: Wallet, *, add: dict[str, int], put: dict[str, Any], guard_holds: bool) -> Params:
+    """`add` to and `put` attributes, provided nothing moved, settled or lapsed and the status is the same since `before`.
 
     A reserve in between is harmless, for the balance moves by differences, unless `guard_holds`.
     """
     adds = [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]
     puts = [f"#{name} = :put_{name}" for name in put]
-    condition = "entries = :entries AND spent = :spent AND (attribute_not_exists(lapsed) OR lapsed = :lapsed)"
-    values: dict[str, Any] = {":entries": before.entries, ":spent": before.spent, ":lapsed": before.lapsed}
+    condition = (
+        "version = :version AND spent = :spent AND (attribute_not_exists(lapsed) OR lapsed = :lapsed) "
+        "AND #status = :status"
+    )
+    values: dict[str, Any] = {":version": before.version, ":spent": before.spent, ":lapsed": before.lapsed}
+    values |= {":status": before.status}
     values |= {f":add_{name}": amount for name, amount in add.items()}
     values |= {f":put_{name}": value for name, value in put.items()}
     if adds:
@@ -84,7 +78,7 @@ def update_wallet(
             "Key": {"pk": {"S": account_pk(before.account)}, "sk": {"S": WALLET}},
             "UpdateExpression": "SET " + ", ".join(adds + puts),
             "ConditionExpression": condition,
-            "ExpressionAttributeNames": {f"#{name}": name for name in (*add, *put)},
+            "ExpressionAttributeNames": {f"#{name}": name for name in {*add, *put, "status"}},
             "ExpressionAttributeValues": {name: encode(value) for name, value in values.items()},
         }
     }

@@ -65,6 +65,11 @@ def less(grant: Grant, share: Share) -> Grant:
     )
 
 
+def freeze(grant: Grant, amount: Nanos) -> Grant:
+    """Move `amount` from what is left to what is frozen; a negative amount moves it back."""
+    return replace(grant, left=grant.left - amount, frozen=grant.frozen + amount)
+
+
 @dataclass(frozen=True, slots=True)
 class Lapse:
     """What an expiry run does: `expired[grant]` ends now; `held[hold]` are the slices that this hold may still spend."""

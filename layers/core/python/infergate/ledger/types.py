@@ -7,7 +7,7 @@ from infergate.kernel.money import Nanos
 
 type GrantKind = Literal["trial", "promo", "bonus", "goodwill", "paid"]
 GRANT_KINDS: tuple[GrantKind, ...] = ("trial", "promo", "bonus", "goodwill", "paid")
-type Status = Literal["active", "suspended", "closed"]
+type Status = Literal["active", "disputed", "suspended", "closed"]
 
 
 type Slices = tuple[tuple[Nanos, Nanos], ...]
@@ -27,6 +27,10 @@ class Hold:
 @dataclass(frozen=True, slots=True)
 class Wallet:
     """One account's spendable credit. available + sum(holds) + spent + debited = credited, after every write.
+
+    `credited` is the sum of all grants ever, `debited` what left other than by spending: expired, frozen, refunded, removed.
+    `debt` is what was clawed back of credit that had been spent; while there is any, the account cannot be active.
+    `version` counts the rare movements, `disputes` the open ones.
 
     `attributed` of `spent`, `due_attributed` of `due_spent` and `lapse_attributed` of `lapsed` are already booked to
     grants. `due_spent` (inside spent) and `lapsed` (inside debited) come from holds that were open across an expiry.
@@ -48,6 +52,9 @@ class Wallet:
     due_attributed: Nanos = 0
     lapsed: Nanos = 0
     lapse_attributed: Nanos = 0
+    version: int = 0
+    debt: Nanos = 0
+    disputes: int = 0
 
     @property
     def held(self) -> Nanos:
@@ -61,7 +68,10 @@ class Wallet:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One lot. granted = spent + expired + removed + left."""
+    """One lot. granted = spent + expired + frozen + refunded + removed + left.
+
+    `removed` was clawed back, adjusted away, or went to repay a debt.
+    """
 
     id: str
     kind: str
@@ -72,10 +82,18 @@ class Grant:
     priority: int = 100
     spent: Nanos = 0
     expired: Nanos = 0
+    frozen: Nanos = 0
+    refunded: Nanos = 0
     removed: Nanos = 0
     source: str = ""
     lapsing: bool = False
     """Expired; what is left of it lies in holds that were open then."""
+
+    @property
+    def difference(self) -> Nanos:
+        """0, or the books are broken."""
+        parts = self.spent + self.expired + self.frozen + self.refunded + self.removed + self.left
+        return self.granted - parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +109,8 @@ class Entry:
     reason: str
     at: int
     grant: str = ""
+    debt: Nanos = 0
+    """The change of the account's debt, which is no part of its balance."""
 
 
 @dataclass(frozen=True, slots=True)

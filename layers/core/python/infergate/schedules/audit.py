@@ -1,10 +1,13 @@
 """The auditor: reads every item and says whether the books balance. Writes nothing.
 
-Per account, in nano-dollars, each of these differences is 0 (promise P1; the last three when no request is under way):
+Per account, in nano-dollars, each of these differences is 0 (promise P1; `entries` to `receipts` when no request is under way):
   wallet     available + sum(holds) + spent + debited - credited
   entries    sum(ledger entries) - sum(receipts) - (available + sum(holds))
   grants     sum(what is left of each grant, after attribution) - (available + sum(holds))
   receipts   sum(receipts) - spent
+  credited   sum(grants) - credited
+  debited    what expired, was frozen, refunded or removed - debited
+  debt       sum(changes of debt) - debt
 """
 
 from collections import defaultdict
@@ -46,10 +49,19 @@ class Books:
             "entries": sum(e.amount for e in self.entries) - unbooked - self.receipts_cost - balance,
             "entries missing": wallet.entries - len(self.entries),
             "grants": self._left() - balance,
-            "grants' own sums": sum(abs(g.granted - g.spent - g.expired - g.removed - g.left) for g in self.grants),
+            "grants' own sums": sum(abs(g.difference) for g in self.grants),
+            "credited": sum(g.granted for g in self.grants) - wallet.credited,
+            "debited": self._ended() - wallet.debited,
+            "debt": sum(e.debt for e in self.entries) - wallet.debt,
             "receipts": self.receipts_cost - wallet.spent,
             "overdrawn": min(0, wallet.available),
         }
+
+    def _ended(self) -> Nanos:
+        """What left grants other than by spending, with what is not yet booked to them."""
+        assert self.wallet is not None
+        unbooked = self.wallet.lapsed - self.wallet.lapse_attributed
+        return unbooked + sum(g.expired + g.frozen + g.refunded + g.removed for g in self.grants)
 
     def _left(self) -> Nanos:
         assert self.wallet is not None

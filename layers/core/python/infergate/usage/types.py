@@ -31,7 +31,7 @@ LATENCY_BOUNDS_MS: tuple[int, ...] = (
     *(100_000, 125_000, 160_000, 200_000, 250_000, 315_000, 400_000, 500_000, 630_000, 800_000),
     1_000_000,
 )
-"""Ten a decade (ISO 3's R10 series), so that a quantile read from them is at most 26 % above the true one.
+"""Ten a decade (ISO 3's R10 series), so that a quantile read from them is at most 30 % above the true one.
 
 They never change: a bound is part of a stored name. What takes longer than the last one is counted under it.
 """

@@ -12,6 +12,7 @@ from infergate.chat.types import House
 from infergate.edge.log import json_lines
 from infergate.edge.openai import Gateway
 from infergate.kernel.time import Clock
+from infergate.ledger.books import Books
 from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
 from infergate.limits.rates import Rates
@@ -45,7 +46,7 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
         keys=KeyDirectory(store, places.accounts, secrets, environment["PEPPER_SECRET_ARN"], clock),
         shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
         ledger=Ledger(store, places, clock, asyncio.sleep, random.random),
-        grants=Grants(store, places, clock, asyncio.sleep, random.random),
+        grants=Grants(Books(store, places, clock, asyncio.sleep, random.random)),
         rates=Rates(store, places.counters),
         secrets=secrets,
         channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],

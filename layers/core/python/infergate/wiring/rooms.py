@@ -13,15 +13,23 @@ import boto3
 from infergate.catalog.shelf import Shelf
 from infergate.console.accounts import Desk
 from infergate.edge.log import json_lines
+from infergate.kernel.money import usd
 from infergate.kernel.time import Clock
+from infergate.ledger.adjustments import Adjustments
+from infergate.ledger.books import Books
+from infergate.ledger.disputes import Disputes
 from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
+from infergate.ledger.refunds import Refunds
 from infergate.schedules.expire import Expire
 from infergate.schedules.sweep import Sweep
 from infergate.store.boto import BotoStore
 from infergate.store.client import Store
 from infergate.store.secrets import Secrets
 from infergate.wiring.gateway import tables
+
+ADJUSTED_ALONE_MAX = usd("100")
+"""What an operator may adjust without a second person."""
 
 
 @dataclass(slots=True)
@@ -31,7 +39,11 @@ class Rooms:
     secrets: Secrets
     desk: Desk
     ledger: Ledger
+    books: Books
     grants: Grants
+    refunds: Refunds
+    disputes: Disputes
+    adjustments: Adjustments
     shelf: Shelf
     sweep: Sweep
     expire: Expire
@@ -41,7 +53,8 @@ class Rooms:
 def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clock: Clock) -> Rooms:
     places = tables(environment)
     ledger = Ledger(store, places, clock, asyncio.sleep, random.random)
-    grants = Grants(store, places, clock, asyncio.sleep, random.random)
+    books = Books(store, places, clock, asyncio.sleep, random.random)
+    grants = Grants(books)
     return Rooms(
         store=store,
         tables=places,
@@ -57,7 +70,11 @@ def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clo
             random.random,
         ),
         ledger=ledger,
+        books=books,
         grants=grants,
+        refunds=Refunds(books),
+        disputes=Disputes(books),
+        adjustments=Adjustments(books, alone_max=ADJUSTED_ALONE_MAX),
         shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
         sweep=Sweep(store, ledger, places.counters, clock),
         expire=Expire(store, grants, places.accounts, clock),

@@ -1,0 +1,81 @@
+"""Cases: what a person decides about an account's credit, each with a state that moves only along its arrows.
+
+  refund       requested ─> approved ─> sent ─> refunded
+                   └─> rejected   └──────┴─> failed
+  dispute      open ─> won | lost
+  adjustment   proposed ─> applied | rejected
+
+accounts table:
+  ACCOUNT#<account>   REFUND#<id>, DISPUTE#<id>, ADJUST#<id>   the case
+  QUEUE#<kind>        <id>                                     open cases of every account, for those who decide
+"""
+
+from dataclasses import asdict, dataclass, field
+
+from infergate.kernel.errors import NotFound
+from infergate.kernel.money import Nanos
+from infergate.ledger.keys import account_pk
+from infergate.store.client import Params, Store, get, query
+from infergate.store.codec import decode_item, encode_item
+
+REFUND, DISPUTE, ADJUST = "REFUND", "DISPUTE", "ADJUST"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`parts`: what of which grant is frozen for it. `amount` of an adjustment may be negative."""
+
+    id: str
+    kind: str
+    account: str
+    state: str
+    amount: Nanos
+    opened_at: int
+    opened_by: str
+    reason: str
+    parts: dict[str, Nanos] = field(default_factory=dict)
+    reference: str = ""
+    """The payment in question, or the provider's name for the refund."""
+
+
+def open_members(table: str, case: Case) -> list[Params]:
+    """They fail if a case of this id exists."""
+    item = {"pk": account_pk(case.account), "sk": f"{case.kind}#{case.id}", **asdict(case)}
+    mark = {"pk": f"QUEUE#{case.kind}", "sk": case.id, "account": case.account}
+    put = {"TableName": table, "Item": encode_item(item), "ConditionExpression": "attribute_not_exists(pk)"}
+    return [{"Put": put}, {"Put": {"TableName": table, "Item": encode_item(mark)}}]
+
+
+def step_members(table: str, case: Case, to: str, *, closes: bool, reference: str = "") -> list[Params]:
+    """From the state that `case` was read in to the next. They fail if somebody was faster."""
+    step: Params = {
+        "TableName": table,
+        "Key": encode_item({"pk": account_pk(case.account), "sk": f"{case.kind}#{case.id}"}),
+        "UpdateExpression": "SET #state = :to, #reference = :reference",
+        "ConditionExpression": "#state = :from",
+        "ExpressionAttributeNames": {"#state": "state", "#reference": "reference"},
+        "ExpressionAttributeValues": encode_item(
+            {":to": to, ":from": case.state, ":reference": reference or case.reference}
+        ),
+    }
+    members: list[Params] = [{"Update": step}]
+    if closes:
+        key = encode_item({"pk": f"QUEUE#{case.kind}", "sk": case.id})
+        members.append({"Delete": {"TableName": table, "Key": key}})
+    return members
+
+
+async def read(store: Store, table: str, kind: str, account: str, case_id: str) -> Case:
+    """Raises NotFound."""
+    item = await get(store, table, account_pk(account), f"{kind}#{case_id}")
+    if item is None:
+        raise NotFound(f"{kind.lower()} {case_id}")
+    values = decode_item(item)
+    del values["pk"], values["sk"]
+    return Case(**values)
+
+
+async def waiting(store: Store, table: str, kind: str, limit: int = 100) -> list[Case]:
+    """The oldest open cases, of every account."""
+    marks = await query(store, table, f"QUEUE#{kind}", limit=limit)
+    return [await read(store, table, kind, m["account"]["S"], m["sk"]["S"]) for m in marks]
