@@ -1,4 +1,4 @@
-"""The schedule that tidies expired credit (schedules/expire.py)."""
+"""The schedule that tidies expired credit, and gives notice of what will expire (schedules/expire.py, remind.py)."""
 
 import asyncio
 from dataclasses import asdict
@@ -11,5 +11,6 @@ rooms = from_lambda()
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:
     expired = asdict(asyncio.run(rooms.expire.run()))
-    rooms.log({"event": "expired", **expired})
+    reminded = asdict(asyncio.run(rooms.remind.run()))
+    rooms.log({"event": "expired", **expired, **{f"reminders_{name}": count for name, count in reminded.items()}})
     return expired

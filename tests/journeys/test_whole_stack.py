@@ -240,7 +240,9 @@ def test_a_person_signs_up_confirms_and_has_an_account_with_its_trial_and_a_key(
         AuthFlow="ADMIN_USER_PASSWORD_AUTH",
         AuthParameters={"USERNAME": email, "PASSWORD": password},
     )["AuthenticationResult"]
-    api = httpx.Client(base_url=state["base_url"], headers={"authorization": f"Bearer {tokens['AccessToken']}"}, timeout=30)
+    api = httpx.Client(
+        base_url=state["base_url"], headers={"authorization": f"Bearer {tokens['AccessToken']}"}, timeout=30
+    )
 
     profile = api.get("/api/profile")
     assert profile.json().get("email") == email, profile.text

@@ -27,8 +27,8 @@ class Account:
     name: str
     plan: str
     created_at: int
-    receipt_days: int = 365
-    """How long receipts of single requests are kept."""
+    keep_answers: bool = False
+    """Whether answers are kept with their Idempotency-Key, for two days."""
 
 
 def canonical_email(address: str) -> str:
@@ -63,6 +63,19 @@ def put_members(table: str, account: Account, claim_pk: str) -> list[Params]:
         {"pk": f"ACCOUNT#{account.id}", "sk": ACCOUNT, **asdict(account)},
     ]
     return [_put_new(table, item) for item in items]
+
+
+def change_member(table: str, account: str, attribute: str, value: str | bool) -> Params:
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": encode_item({"pk": f"ACCOUNT#{account}", "sk": ACCOUNT}),
+            "UpdateExpression": "SET #attribute = :value",
+            "ConditionExpression": "attribute_exists(pk)",
+            "ExpressionAttributeNames": {"#attribute": attribute},
+            "ExpressionAttributeValues": encode_item({":value": value}),
+        }
+    }
 
 
 def audit_member(table: str, account: str, audit_id: str, at: int, actor: str, action: str, reason: str) -> Params:

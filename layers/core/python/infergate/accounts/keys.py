@@ -43,6 +43,8 @@ class ApiKey:
     expires_at: int = NEVER
     revoked_at: int = 0
     limits: dict[str, int] = field(default_factory=dict)
+    keep_answers: bool = False
+    """The account asked for answers to be kept with their Idempotency-Key, for two days. Otherwise none ever is."""
 
     def state(self, now_s: float) -> str:
         """active, revoked or expired."""
@@ -96,7 +98,7 @@ def put_members(table: str, key: ApiKey) -> list[Params]:
     ]
 
 
-def change_members(table: str, key: ApiKey, attribute: str, value: int | str) -> list[Params]:
+def change_members(table: str, key: ApiKey, attribute: str, value: int | str | bool) -> list[Params]:
     """The transaction members that set one attribute of a key in both its places. They fail for a key that is not there."""
     places = [(lookup_pk(key.hash), KEY), (f"ACCOUNT#{key.account}", OWNED + key.id)]
     return [

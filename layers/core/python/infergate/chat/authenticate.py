@@ -1,4 +1,4 @@
-"""Who is asking, for requests that reserve nothing: the wallet is read instead, so that a revoked key stops at once here too."""
+"""Who is asking, for requests that reserve nothing: the wallet is read, so that a revoked key stops at once here too."""
 
 from infergate.accounts.keys import ApiKey
 from infergate.chat.types import House
@@ -9,7 +9,11 @@ from infergate.store.errors import StoreError
 
 async def authenticate(house: House, presented: str | None) -> tuple[ApiKey, Wallet]:
     """Raises InvalidKey, AccountNotActive, Unavailable."""
-    key = await house.keys.find(presented)
+    return await fresh(house, await house.keys.find(presented))
+
+
+async def fresh(house: House, key: ApiKey) -> tuple[ApiKey, Wallet]:
+    """The key as it is now, and the wallet. Raises InvalidKey, AccountNotActive, Unavailable."""
     try:
         wallet = await house.ledger.wallet(key.account)
     except StoreError as error:

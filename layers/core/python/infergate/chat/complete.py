@@ -275,11 +275,15 @@ class Job:
         standing: Receipt | None = None
         try:
             standing = await self.house.ledger.write_receipt(ours)
-            await self.house.ledger.settle(standing)
+            if standing.hold_id == ours.hold_id:
+                await self.house.ledger.settle(standing)
+            else:
+                # Somebody gave this request up and decided that it costs nothing: the hold is not named, so it goes back.
+                await self.house.ledger.release(ours.account, self.admission.hold)
         except Unavailable as error:
             self.house.log({"event": "left_to_the_sweep", "request_id": ours.request_id, "why": error.what})
         self._log(standing or ours)
-        return standing or ours, standing is not None
+        return standing or ours, standing is not None and standing.hold_id == ours.hold_id
 
     def _log(self, receipt: Receipt) -> None:
         line: dict[str, Any] = {

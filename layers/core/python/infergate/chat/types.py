@@ -13,6 +13,7 @@ from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Chance, Ledger
 from infergate.limits.rates import Rates
 from infergate.providers.types import Provider
+from infergate.store.client import Store
 from infergate.store.secrets import Secrets
 from infergate.transport.http1 import HttpClient
 
@@ -45,7 +46,8 @@ class InferenceRequest:
 class Reply(Protocol):
     """Where an answer goes. Sending never raises because the client left; `gone` then turns true."""
 
-    gone: bool
+    @property
+    def gone(self) -> bool: ...
 
     async def json(self, status: int, headers: Headers, body: bytes) -> None: ...
 
@@ -64,6 +66,8 @@ class Reply(Protocol):
 class House:
     """Everyone a request meets. Built once per process, by wiring."""
 
+    store: Store
+    counters_table: str
     keys: KeyDirectory
     shelf: Shelf
     ledger: Ledger

@@ -133,4 +133,4 @@ async def set_status(desk: Desk, account: str, status: str, *, actor: str, reaso
         desk.audit(account, actor, f"account made {status}", reason.strip()[:500]),
     ]
     if not await desk.transact(members):
-        raise NotFound(f"account {account}")
+        raise InvalidRequest("An account with a debt or an open dispute cannot be made active.", param="status")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from infergate.accounts import keys
+from infergate.accounts import accounts, keys
 from infergate.accounts.keys import OWNED, ApiKey
 from infergate.console.accounts import Desk, find
 from infergate.kernel.errors import InvalidRequest, NotFound, Unavailable
@@ -45,6 +45,7 @@ async def create(
         created_at=desk.now_s(),
         expires_at=expires_at,
         limits=limits or {},
+        keep_answers=owner.keep_answers,
     )
     members = [*keys.put_members(desk.table, key), desk.audit(account, actor, "key created", key.id)]
     # A conditional put that an earlier try of this very transaction made refuses the next: then the key is there.
@@ -81,6 +82,19 @@ async def rotate(desk: Desk, account: str, key_id: str, *, grace_s: int, actor: 
     ends_at = min(old.expires_at, desk.now_s() + grace_s)
     await _change(desk, old, "expires_at", ends_at, actor, "key rotated")
     return fresh
+
+
+async def keep_answers(desk: Desk, account: str, keep: bool, *, actor: str) -> None:
+    """Whether answers are kept with their Idempotency-Key. For the account and for each of its live keys, at once."""
+    await find(desk, account)
+    live = [key for key in await list_keys(desk, account) if not key.revoked_at]
+    members = [accounts.change_member(desk.table, account, "keep_answers", keep)]
+    for key in live:
+        members += keys.change_members(desk.table, key, "keep_answers", keep)
+    action = f"answers {'kept' if keep else 'no longer kept'}"
+    members += [bump_epoch(desk.table, account), desk.audit(account, actor, action, "")]
+    if len(members) > 100 or not await desk.transact(members):
+        raise Unavailable("the account's keys are changing; try again")
 
 
 async def _change(desk: Desk, key: ApiKey, attribute: str, value: int, actor: str, action: str) -> None:

@@ -4,7 +4,7 @@ Specification: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 from infergate.chat.relay import frame
@@ -15,7 +15,7 @@ from infergate.kernel.errors import BodyTooLarge, InferGateError, InvalidRequest
 type Scope = MutableMapping[str, Any]
 type Message = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[Message]]
-type Send = Callable[[Message], Awaitable[None]]
+type Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 BODY_MAX = 6 << 20
 SEND_S_MAX = 30.0
@@ -75,6 +75,13 @@ class AsgiReply:
         await self._start(status, [_JSON, length, *self._always, *headers])
         await self._body(body, more=False)
 
+    async def replay(self, content_type: str, body: bytes, original: str) -> None:
+        """An answer that was kept, as it was given to the request `original`."""
+        headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
+        headers += [(b"x-infergate-original-request-id", original.encode()), (b"x-infergate-replayed", b"true")]
+        await self._start(200, [*headers, *self._always])
+        await self._body(body, more=False)
+
     async def open_stream(self, headers: Headers) -> None:
         self._watch = asyncio.ensure_future(self._notice_leaving())
         await self._start(200, [*_SSE, *self._always, *headers])
@@ -97,9 +104,15 @@ class AsgiReply:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _body(self, data: bytes, *, more: bool) -> None:
+        message: Message = {"type": "http.response.body", "body": data, "more_body": more}
+        # Nearly always the socket takes it at once; only where it does not is there something to time.
+        sending = asyncio.Task(self._send(message), loop=asyncio.get_running_loop(), eager_start=True)
+        if sending.done():
+            sending.result()
+            return
         try:
             async with asyncio.timeout(SEND_S_MAX):
-                await self._send({"type": "http.response.body", "body": data, "more_body": more})
+                await sending
         except TimeoutError:
             self.gone = True
 

@@ -62,6 +62,21 @@ def wire_error(error: BaseException) -> WireError:
         case errors.ModelNotEnabled(model, why):
             message = f"The model `{model[:100]}` is not available to this account: {why}."
             return WireError(403, message, "permission_error", "model_not_enabled", "model")
+        case errors.IdempotencyMismatch():
+            message = "This Idempotency-Key was used for another body. Use a new key for a new request."
+            return WireError(422, message, "invalid_request_error", "idempotency_key_reused")
+        case errors.RequestInFlight(request_id, retry_after_s):
+            message = f"A request with this Idempotency-Key is under way: {request_id}."
+            return WireError(
+                409, message, "invalid_request_error", "request_in_flight", None, _done(request_id, retry_after_s)
+            )
+        case errors.AlreadyCompleted(request_id, cost):
+            message = (
+                f"The request of this Idempotency-Key is done and cost ${format_usd(cost)}: see GET /v1/receipts/{request_id}. "
+                "Its answer was not kept, because this account has not asked for that."
+            )
+            headers = (*_done(request_id, None), (b"x-infergate-cost", format_usd(cost).encode()))
+            return WireError(409, message, "invalid_request_error", "request_already_completed", None, headers)
         case errors.NotFound(what):
             return WireError(404, f"There is no {what}.", "invalid_request_error", "not_found")
         case errors.MethodNotAllowed(allowed):
@@ -75,6 +90,12 @@ def wire_error(error: BaseException) -> WireError:
             message = f"Not served: {what}. Nothing was charged; try again."
             return WireError(503, message, "server_error", "service_unavailable", None, tuple(_wait(retry_after_s)))
     return WireError(500, "Something broke on our side. Nothing was charged.", "server_error", "internal_error")
+
+
+def _done(request_id: str, retry_after_s: int | None) -> tuple[tuple[bytes, bytes], ...]:
+    """SDKs retry a 409 by themselves: tell them not to."""
+    headers = ((b"x-should-retry", b"false"), (b"x-infergate-original-request-id", request_id.encode()))
+    return headers if retry_after_s is None else (*headers, (b"retry-after", b"%d" % retry_after_s))
 
 
 _KEY = {

@@ -7,16 +7,18 @@ from urllib.parse import unquote
 
 import orjson
 
+from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import resolve, sellable
 from infergate.catalog.types import Model
-from infergate.chat.authenticate import authenticate
+from infergate.chat.authenticate import authenticate, fresh
 from infergate.chat.complete import complete
+from infergate.chat.idempotency import Claim, RecordingReply
 from infergate.chat.limits import limits_of
-from infergate.chat.types import House
+from infergate.chat.types import House, InferenceRequest
 from infergate.edge.asgi import AsgiReply, Receive, Scope, Send, header, read_body
 from infergate.edge.chat_request import Parser, parse_chat, parse_embeddings
 from infergate.edge.errors import wire_error
-from infergate.kernel.errors import InferGateError, InvalidKey, MethodNotAllowed, NotFound, UpstreamFailed
+from infergate.kernel.errors import InferGateError, InvalidKey, MethodNotAllowed, NotFound, Refused, UpstreamFailed
 from infergate.kernel.ids import REQUEST_ID, new_id
 from infergate.kernel.money import format_usd
 from infergate.kernel.time import NEVER, iso
@@ -59,9 +61,14 @@ class Gateway:
                 raise MethodNotAllowed("POST")
             # The key first: an unknown caller's body is not worth parsing.
             key = await self._house.keys.find(presented_key(scope))
-            request = parser(await read_body(scope, receive), request_id)
+            body = await read_body(scope, receive)
+            request = parser(body, request_id)
             request.deadline = self._deadline(scope)
-            await complete(self._house, key, request, reply)
+            idempotency_key = header(scope, b"idempotency-key")
+            if idempotency_key is None:
+                await complete(self._house, key, request, reply)
+            else:
+                await self._once(key, request, reply, idempotency_key.decode("latin-1"), body)
             return
         if path == "/healthz":
             await reply.json(200, [], b'{"status":"ok"}')
@@ -70,6 +77,26 @@ class Gateway:
         if method not in ("GET", "HEAD"):
             raise MethodNotAllowed("GET")
         await reply.json(200, [], orjson.dumps(await handler(self._house, presented_key(scope), rest)))
+
+    async def _once(
+        self, key: ApiKey, request: InferenceRequest, reply: AsgiReply, idempotency_key: str, body: bytes
+    ) -> None:
+        house = self._house
+        claim = Claim(house, house.counters_table, key.account, request.endpoint, idempotency_key, body)
+        # A key that was revoked must not read what it once asked for: nothing of this passes through a reserve.
+        key, _wallet = await fresh(house, key)
+        kept = await claim.take(request.request_id)
+        if kept is not None:
+            await reply.replay(kept.content_type, kept.body.encode(), kept.request_id)
+            return
+        recording = RecordingReply(reply) if key.keep_answers else None
+        try:
+            await complete(house, key, request, recording or reply)
+        except Refused:
+            await claim.give_up(request.request_id)
+            raise
+        if recording is not None and recording.body is not None:
+            await claim.keep(request.request_id, recording.content_type, recording.body)
 
     async def _refuse(self, reply: AsgiReply, error: Exception, request_id: str) -> None:
         wire = wire_error(error)

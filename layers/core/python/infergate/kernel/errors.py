@@ -11,6 +11,9 @@ InferGateError
 │   ├── AccountNotActive        status
 │   ├── ModelNotFound           model
 │   ├── ModelNotEnabled         model, why
+│   ├── IdempotencyMismatch
+│   ├── RequestInFlight         request_id, retry_after_s
+│   ├── AlreadyCompleted        request_id, cost
 │   ├── NotFound                what
 │   └── MethodNotAllowed        allowed
 ├── UpstreamFailed              route, status, message, code, param, retry_after_s
@@ -83,6 +86,25 @@ class ModelNotFound(Refused):
 class ModelNotEnabled(Refused):
     model: str
     why: str
+
+
+@dataclass
+class IdempotencyMismatch(Refused):
+    """The key was used for another body."""
+
+
+@dataclass
+class RequestInFlight(Refused):
+    request_id: str
+    retry_after_s: int
+
+
+@dataclass
+class AlreadyCompleted(Refused):
+    """The key's request is done and paid; its answer was not kept."""
+
+    request_id: str
+    cost: Nanos
 
 
 @dataclass

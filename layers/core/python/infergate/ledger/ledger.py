@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from infergate.kernel.errors import Unavailable
-from infergate.kernel.ids import spread_of
+from infergate.kernel.ids import made_at_ms, spread_of
 from infergate.kernel.money import Nanos
 from infergate.kernel.time import Clock
 from infergate.ledger import receipts, wallet
@@ -104,12 +104,12 @@ class Ledger:
         except Unavailable:
             return
 
-    async def write_receipt(self, receipt: Receipt, keep_days: int | None = None) -> Receipt:
+    async def write_receipt(self, receipt: Receipt) -> Receipt:
         """Put it if its request has none. Returns the receipt that stands, which may be another's (the sweep's).
 
         Raises Unavailable where the outcome stays unknown: then the sweep decides.
         """
-        write = receipts.put(self._tables.receipts, receipt, keep_days)
+        write = receipts.put(self._tables.receipts, receipt)
         for tried in range(TRIES):
             try:
                 await self._store.call("PutItem", write)
@@ -153,14 +153,16 @@ class Ledger:
         item = await get(self._store, self._tables.receipts, receipt_pk(account, request_id), request_id)
         return receipts.read(item) if item else None
 
-    async def receipts(self, account: str, *, since_s: int) -> list[Receipt]:
-        """The account's receipts of requests begun since then, oldest first."""
+    async def receipts(self, account: str, *, since_s: int, until_s: int | None = None) -> list[Receipt]:
+        """The account's receipts of requests begun since then and before `until_s` (now), oldest first."""
+        end_s = int(self._clock()) + 1 if until_s is None else until_s
         found: list[Receipt] = []
-        for hour_s in range(since_s - since_s % 3600, int(self._clock()) + 1, 3600):
+        for hour_s in range(since_s - since_s % 3600, end_s, 3600):
             for spread in range(RECEIPT_SPREAD):
                 pk = receipt_pk_of_hour(account, hour_s, spread)
                 found += [receipts.read(item) for item in await query(self._store, self._tables.receipts, pk)]
-        return sorted((r for r in found if r.created_at_ms >= since_s * 1000), key=lambda r: r.request_id)
+        within = (r for r in found if since_s * 1000 <= made_at_ms(r.request_id) < end_s * 1000)
+        return sorted(within, key=lambda r: r.request_id)
 
     async def _mark_active(self, account: str) -> None:
         """Tell the sweep, before the first hold of a window, where holds may lie. Once per account, window and process."""

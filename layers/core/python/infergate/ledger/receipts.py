@@ -11,12 +11,9 @@ from infergate.store.errors import Item
 _ALWAYS = ("account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms")
 
 
-def put(table: str, receipt: Receipt, keep_days: int | None) -> Params:
-    """`keep_days` is the retention that the account chose; None keeps for good."""
+def put(table: str, receipt: Receipt) -> Params:
     values = {k: v for k, v in asdict(receipt).items() if v or k in _ALWAYS}
     values |= {"pk": receipt_pk(receipt.account, receipt.request_id), "sk": receipt.request_id}
-    if keep_days is not None:
-        values["ttl"] = receipt.created_at_ms // 1000 + keep_days * 86_400
     return {
         "TableName": table,
         "Item": encode_item(values),
@@ -27,6 +24,5 @@ def put(table: str, receipt: Receipt, keep_days: int | None) -> Params:
 
 def read(item: Item) -> Receipt:
     values = decode_item(item)
-    for key in ("pk", "sk", "ttl"):
-        values.pop(key, None)
+    del values["pk"], values["sk"]
     return Receipt(**values)

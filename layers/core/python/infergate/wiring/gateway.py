@@ -43,6 +43,8 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
     """Everyone a request meets, around the given store and clock."""
     places = tables(environment)
     return House(
+        store=store,
+        counters_table=places.counters,
         keys=KeyDirectory(store, places.accounts, secrets, environment["PEPPER_SECRET_ARN"], clock),
         shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
         ledger=Ledger(store, places, clock, asyncio.sleep, random.random),

@@ -22,6 +22,7 @@ from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
 from infergate.ledger.refunds import Refunds
 from infergate.schedules.expire import Expire
+from infergate.schedules.remind import Remind
 from infergate.schedules.sweep import Sweep
 from infergate.store.boto import BotoStore
 from infergate.store.client import Store
@@ -47,6 +48,7 @@ class Rooms:
     shelf: Shelf
     sweep: Sweep
     expire: Expire
+    remind: Remind
     log: Callable[[dict[str, Any]], None]
 
 
@@ -78,6 +80,7 @@ def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clo
         shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
         sweep=Sweep(store, ledger, places.counters, clock),
         expire=Expire(store, grants, places.accounts, clock),
+        remind=Remind(store, grants, places.accounts, clock),
         log=json_lines(clock),
     )
 
