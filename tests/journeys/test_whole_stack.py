@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -255,6 +256,107 @@ def test_a_person_signs_up_confirms_and_has_an_account_with_its_trial_and_a_key(
     assert api.delete(f"/api/keys/{made.json()['id']}").json()["state"] == "revoked"
     assert running.chat(made.json()["secret"], "Hi").status_code == 401
     assert httpx.get(f"{state['base_url']}/api/profile").status_code == 401
+
+
+def code_blocks(language: str) -> list[str]:
+    """Of README.md, in order, as they stand."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M)
+
+
+def as_here(running: Running, text: str) -> str:
+    """The README speaks of the usual port and folder; this stack has others."""
+    return text.replace("http://127.0.0.1:8080", running.state["base_url"]).replace(".local/", f"{running.folder}/")
+
+
+def client_environment(running: Running) -> dict[str, str]:
+    state = running.state
+    return {
+        **running.environment,
+        "OPENAI_BASE_URL": f"{state['base_url']}/v1",
+        "OPENAI_API_KEY": state["keys"]["rich"],
+    }
+
+
+def test_every_shell_command_of_the_readme_works_as_printed(running: Running) -> None:
+    blocks = code_blocks("sh")
+    assert blocks[:2] == ["make run\n", "make test\n"], "those two are what starts this test"
+    for block in blocks[2:]:
+        script = "set -euo pipefail\n" + as_here(running, block)
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=ROOT,
+            env=running.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, script + done.stdout + done.stderr
+    assert "clean=True" in done.stdout
+
+
+def test_the_readmes_python_works_as_printed(running: Running) -> None:
+    (block,) = code_blocks("python")
+    command = [sys.executable, "-c", block]
+    done = subprocess.run(
+        command, env=client_environment(running), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Hello" in done.stdout
+    assert "0.0000" in done.stdout
+
+
+def test_the_readmes_javascript_works_as_printed(running: Running) -> None:
+    (block,) = code_blocks("javascript")
+    if shutil.which("npm") is None:
+        pytest.skip("no Node here")
+    folder = ROOT / ".tools" / "node"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "tests" / "node" / name, folder / name)
+    if not (folder / "node_modules" / "openai").exists():
+        subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=folder, check=True, timeout=180)
+    (folder / "readme.mjs").write_text(block)
+    done = subprocess.run(
+        ["node", "readme.mjs"],
+        cwd=folder,
+        env=client_environment(running),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Hello" in done.stdout
+
+
+def test_the_operator_reviews_a_refund_a_dispute_and_an_adjustment(running: Running) -> None:
+    running.infergate("account", "create", "--email", "rob@example.com", "--no-trial")
+    running.infergate(
+        "credit", "rob@example.com", "50", "--kind", "paid", "--reason", "bought", "--cause", "payment:pi_9"
+    )
+
+    running.infergate("refund", "request", "rob@example.com", "20", "--reason", "moving on", "--case", "r1")
+    assert [row["refund"] for row in running.infergate("refund", "list")] == ["r1"]
+    running.infergate("refund", "approve", "rob@example.com", "r1")
+    running.infergate("refund", "sent", "rob@example.com", "r1")
+    (ended,) = running.infergate("refund", "refunded", "rob@example.com", "r1", "--reference", "re_1")
+    assert ended["state"] == "refunded"
+    running.infergate("refund", "reject", "rob@example.com", "r1", "--reason", "too late", ok=False)
+
+    running.infergate("adjust", "propose", "rob@example.com", "500", "--reason", "outage", "--case", "a1")
+    running.infergate("adjust", "decide", "rob@example.com", "a1", "approve", ok=False)
+    running.infergate("adjust", "decide", "rob@example.com", "a1", "reject")
+
+    wallet, *_ = running.infergate("balance", "rob@example.com")
+    assert (wallet["available"], wallet["debited"]) == ("30.00", "20.00")
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    tomorrow = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 86_400))
+    rows = running.infergate("statement", "rob@example.com", "--from", today, "--to", tomorrow, "--format", "jsonl")
+    assert rows[-1]["balance"] == "30.00"
+    assert running.infergate("audit", "rob@example.com")[-1]["clean"] is True
 
 
 def test_ctrl_c_stops_everything_and_the_data_is_there_again_after_a_restart(running: Running) -> None:
