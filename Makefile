@@ -17,7 +17,7 @@ help: ## what there is
 
 $(UV): tools/uv.txt | .tools/python
 	@"$$(cat .tools/python)" -m venv .tools/uv
-	@.tools/uv/bin/python -m pip install -q --require-hashes -r tools/uv.txt
+	@.tools/uv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tools/uv.txt
 	@touch $@
 
 .venv/.installed: pyproject.toml uv.lock $(UV)
