@@ -9,7 +9,8 @@ from infergate.kernel import errors
 from infergate.kernel.errors import InferGateError
 
 CREDITS = errors.InsufficientCredits(needed=500_000_000, available=20_000_000, affordable_tokens=64)
-RATE = errors.RateLimited("requests per minute", 60, 60, "plan starter", 30)
+WINDOWS = (errors.Window("requests", 60, 0, 30), errors.Window("tokens", 1000, 100, 30))
+RATE = errors.RateLimited("requests per minute", 60, 60, "plan starter", 30, 1, WINDOWS)
 
 
 def upstream(status: int, **more: Any) -> errors.UpstreamFailed:
@@ -40,12 +41,12 @@ ROWS: list[tuple[InferGateError, int, str, str | None, str | None]] = [
         (upstream(status, code="their_code", param="messages"), 400, "invalid_request_error", "their_code", "messages")
         for status in (400, 413, 415, 422)
     ),
-    *((upstream(status), 502, "server_error", "upstream_refused", None) for status in (401, 403, 404)),
+    *((upstream(status), 502, "server_error", "upstream_refused", None) for status in (401, 402, 403, 404)),
     (upstream(429), 429, "rate_limit_error", "upstream_rate_limited", None),
     (upstream(504), 504, "server_error", "upstream_timeout", None),
     *(
         (upstream(status), 502, "server_error", "upstream_error", None)
-        for status in (0, 302, 402, 408, 409, 500, 502, 503, 529)
+        for status in (0, 302, 408, 409, 500, 502, 503, 529)
     ),
 ]
 
@@ -132,18 +133,17 @@ def test_a_reached_limit_says_which_how_much_and_who_set_it() -> None:
         b"x-ratelimit-limit-requests": b"60",
         b"x-ratelimit-remaining-requests": b"0",
         b"x-ratelimit-reset-requests": b"30s",
+        b"x-ratelimit-limit-tokens": b"1000",
+        b"x-ratelimit-remaining-tokens": b"100",
+        b"x-ratelimit-reset-tokens": b"30s",
     }
 
 
-def test_a_token_limit_has_token_headers() -> None:
-    error = errors.RateLimited("tokens per minute", 1000, 900, "this key", 5)
+def test_a_request_larger_than_the_whole_limit_is_told_that_waiting_does_not_help() -> None:
+    error = errors.RateLimited("tokens per minute", 1000, 0, "this key", 5, asked=1200)
 
-    assert headers(error)[b"x-ratelimit-remaining-tokens"] == b"100"
-    assert not any(name.endswith(b"requests") for name in headers(error))
-
-
-def test_a_limit_on_requests_in_flight_has_no_headers_of_the_minutes_limits() -> None:
-    assert headers(errors.RateLimited("requests in flight", 5, 5, "plan starter", 1)) == {b"retry-after": b"1"}
+    assert "counts 1200" in wire_error(error).message
+    assert headers(error)[b"x-should-retry"] == b"false"
 
 
 @pytest.mark.parametrize(("wait_s", "long"), [(1, False), (60, False), (61, True), (3600, True), (86_400, True)])
@@ -162,7 +162,7 @@ def test_a_providers_wait_is_at_least_a_second_and_at_most_a_day(told: float | N
     assert headers(upstream(429, retry_after_s=told))[b"retry-after"] == wait
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 402, 403, 404])
 def test_a_provider_that_refuses_us_never_looks_like_the_callers_fault(status: int) -> None:
     wire = wire_error(upstream(status, code="invalid_api_key", param="model"))
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from infergate.kernel.money import format_usd
+
 from tests.support.world import World
 from tools.local.template import ROOT
 

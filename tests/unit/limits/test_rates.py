@@ -35,10 +35,14 @@ def apply(params: dict[str, Any], item: Counters | None) -> Counters | None:
         if clause == "attribute_exists(pk)":
             holds = item is not None
         else:
-            match = re.fullmatch(r"\(attribute_not_exists\((#\w+)\) OR \1 (<=?) (:\w+)\)", clause)
+            match = re.fullmatch(
+                r"(?:\(attribute_not_exists\((#\w+)\) OR \1 (<=?) (:\w+)\)|(#\w+) (<=?) (:\w+))", clause
+            )
             assert match, clause
-            used, bound = (item or {}).get(names[match[1]]), values[match[3]]
-            holds = used is None or used < bound or (match[2] == "<=" and used == bound)
+            name, compared, bound_name = match.groups()[:3] if match[1] else match.groups()[3:]
+            used, bound = (item or {}).get(names[name]), values[bound_name]
+            absent = used is None and match[1] is not None
+            holds = absent or (used is not None and (used < bound or (compared == "<=" and used == bound)))
         if not holds:
             return None
     after = dict(item or {})
@@ -76,13 +80,18 @@ def test_no_more_requests_are_admitted_in_a_minute_than_the_tightest_limit(limit
 
 @LAW
 @given(LIMITS, st.lists(TOKENS, max_size=20))
-def test_only_a_request_larger_than_the_limit_itself_goes_beyond_it_and_then_alone(
-    limits: Limits, wanted: list[int]
-) -> None:
+def test_no_more_tokens_are_admitted_in_a_minute_than_the_tightest_limit(limits: Limits, wanted: list[int]) -> None:
     _, admitted, _ = run(limits, wanted)
 
-    for limit in limits.tokens:
-        assert sum(admitted) <= limit.value or (admitted[0] > limit.value and not sum(admitted[1:]))
+    assert sum(admitted) <= min(limit.value for limit in limits.tokens)
+
+
+@LAW
+@given(LIMITS, st.integers(151, 400))
+def test_a_request_larger_than_the_limit_itself_is_told_so_whatever_is_counted(limits: Limits, tokens: int) -> None:
+    for item in (None, {"requests": 0, "tokens": 0}):
+        assert apply(add(TABLE, KEY, limits, tokens, NOW), item) is None
+        assert refusal(limits, stored(item), tokens, NOW).asked == tokens
 
 
 @LAW
@@ -120,7 +129,7 @@ def test_a_refusal_names_a_limit_that_is_reached_and_where_it_comes_from(limits:
                 if (limit.name, limit.value, limit.source) == (said.limit, said.value, said.source)
             )
             more = 1 if named in limits.requests else tokens
-            assert said.used == (item or {})[named.counter]
+            assert said.used == (item or {}).get(named.counter, 0)
             assert said.used + more > said.value
         item = after or item
 

@@ -20,7 +20,7 @@ def pytest_asyncio_loop_factories(
 async def settle(done: Callable[[], object]) -> None:
     """Wait for what the event loop will do by itself."""
     async with asyncio.timeout(2):
-        while not done():  # noqa: ASYNC110 - what is awaited has no event to set
+        while not done():
             await asyncio.sleep(0.002)
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from infergate.kernel.errors import InvalidRequest
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode_item
+from infergate.store.codec import decode_item, encode_item, record
 from infergate.store.errors import Item
 
 ACCOUNT = "ACCOUNT"
@@ -91,9 +91,7 @@ def audit_member(table: str, account: str, audit_id: str, at: int, actor: str, a
 
 
 def read(item: Item) -> Account:
-    values = decode_item(item)
-    del values["pk"], values["sk"]
-    return Account(**values)
+    return record(Account, decode_item(item))
 
 
 def _put_new(table: str, item: dict[str, object]) -> Params:

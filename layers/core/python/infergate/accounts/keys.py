@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from infergate.kernel.ids import Entropy
 from infergate.kernel.time import NEVER
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode_item
+from infergate.store.codec import decode_item, encode_item, record
 from infergate.store.errors import Item
 
 PREFIX = "sk-ig-"
@@ -117,9 +117,7 @@ def change_members(table: str, key: ApiKey, attribute: str, value: int | str | b
 
 
 def read(item: Item) -> ApiKey:
-    values = decode_item(item)
-    del values["pk"], values["sk"]
-    return ApiKey(**values)
+    return record(ApiKey, decode_item(item))
 
 
 def _checksum(body: str) -> str:

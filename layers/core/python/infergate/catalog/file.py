@@ -177,10 +177,13 @@ def parse(text: str, overrides: dict[str, str] | None = None) -> CatalogFile:
 
 
 def _override(raw: dict[str, Any], path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    place: Any = raw
-    for name in parents:
-        place = place.get(name) if isinstance(place, dict) else None
-    if not isinstance(place, dict):
-        raise ValueError(f"nothing is called {path!r} in this catalog")
-    place[last] = value
+    """Names may have dots in them: `models.gpt-4.1.context` is the longest name that is there, then what is left."""
+    place, names = raw, path.split(".")
+    while len(names) > 1:
+        taken = next(
+            (n for n in range(len(names) - 1, 0, -1) if isinstance(place.get(".".join(names[:n])), dict)), None
+        )
+        if taken is None:
+            raise ValueError(f"nothing is called {path!r} in this catalog")
+        place, names = place[".".join(names[:taken])], names[taken:]
+    place[names[0]] = value

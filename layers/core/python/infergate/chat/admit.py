@@ -13,7 +13,7 @@ from infergate.kernel.money import Nanos
 from infergate.ledger.ledger import Ask, Held
 from infergate.ledger.types import Hold
 from infergate.ledger.wallet import CreditDue, Missing, NotActive, NotEnough, Refusal, Stale, TooManyInFlight
-from infergate.limits.rates import Counted, Standings
+from infergate.limits.rates import Counted, Standings, windows_of
 from infergate.limits.rules import Limits
 from infergate.store.errors import StoreError
 
@@ -43,8 +43,10 @@ async def admit(house: House, request: InferenceRequest, key: ApiKey, model: Mod
     counting = asyncio.ensure_future(house.rates.count(key.account, limits, tokens, house.clock()))
     try:
         held, output = await _hold(house, request, key, limits, terms, ask, output)
-    except BaseException:
-        await _uncount(house, counting)
+    except BaseException as error:
+        counted = await _uncount(house, counting)
+        if counted is not None and isinstance(error, RateLimited):
+            error.windows = windows_of(counted.standings)
         raise
     try:
         counted = await counting
@@ -114,9 +116,10 @@ def _less(request: InferenceRequest, terms: Tariff, ask: Ask, output: int, avail
     raise InsufficientCredits(ask.amount, available, max(0, affordable) if request.kind == "chat" else 0)
 
 
-async def _uncount(house: House, counting: "asyncio.Future[Counted]") -> None:
+async def _uncount(house: House, counting: "asyncio.Future[Counted]") -> Counted | None:
     try:
         counted = await counting
     except (RateLimited, StoreError):
-        return
+        return None
     await house.rates.undo(counted)
+    return counted

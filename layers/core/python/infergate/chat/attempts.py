@@ -14,8 +14,8 @@ from infergate.transport.http1 import Response, TransportError, parse_url
 ANSWER_MAX = 16 << 20
 ERROR_MAX = 64 << 10
 RETRYABLE = frozenset({408, 409, 429})
-OURS = frozenset({401, 403})
-"""The provider refuses *our* credentials: never the caller's fault, never shown as such."""
+OURS = frozenset({401, 402, 403, 404})
+"""The provider refuses *our* key, our balance there, or our name for the model: never the caller's fault."""
 THE_CALLERS = frozenset({400, 413, 415, 422})
 """The provider says what is wrong with the request: only then are its words for the caller."""
 

@@ -19,6 +19,7 @@ from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
 from infergate.kernel.errors import Unavailable, UpstreamFailed
 from infergate.kernel.ids import made_at_ms
+from infergate.kernel.money import Nanos
 from infergate.ledger.types import Receipt
 from infergate.providers.sse import BrokenStream, SseReader
 from infergate.providers.types import Usage
@@ -79,7 +80,6 @@ class Job:
         self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
 
     async def run(self) -> None:
-        body = outgoing_body(self.request, self.admission.output)
         failure: UpstreamFailed | Unavailable = Unavailable("no channel to this model is ready")
         for route in routes_in_order(self.model, self.house.chance):
             began = self.house.clock()
@@ -87,6 +87,7 @@ class Job:
                 break
             self.route = route
             try:
+                body = outgoing_body(self.request, self.admission.output, route.channel.output_field)
                 answered = await (self._stream(body, route) if self.request.stream else self._whole(body, route))
             except (UpstreamFailed, Unavailable) as error:
                 failure = error
@@ -104,10 +105,10 @@ class Job:
 
     # -- an answer in one piece ---------------------------------------------------------------------------------------
 
-    async def _whole(self, body: dict[str, Any], route: Route) -> bool:
+    async def _whole(self, sent: dict[str, Any], route: Route) -> bool:
         began = self.house.clock()
         timeout_s = min(route.channel.answer_timeout_s, self.deadline - began)
-        response = await attempts.call(self.house, self.request, body, route, timeout_s)
+        response = await attempts.call(self.house, self.request, sent, route, timeout_s)
         try:
             raw = await response.read(limit=ANSWER_MAX, timeout_s=max(1.0, began + timeout_s - self.house.clock()))
         except TransportError as error:
@@ -117,10 +118,14 @@ class Job:
             raise UpstreamFailed(route.id, 502, "The model's provider sent no answer.")
         self.first_token = self.house.clock()
         self.attempts.note(route, "answered", began, self.first_token)
-        receipt, booked = await self.settle(self._bill_of(route, self._usage_of(route, answer), answer_bytes(answer)))
-        cost = receipt.cost if booked else None
-        headers = answer_headers(self.admission.standings, self.admission.output, cost)
-        await self.reply.json(200, headers, priced_answer(self.request, answer, receipt.units, cost))
+        bill = self._bill_of(route, self._usage_of(route, answer), answer_bytes(answer))
+        # Made before it is charged, so that nothing can go wrong between the charge and the answer.
+        cost: Nanos | None = self._receipt(bill).cost
+        body = priced_answer(self.request, answer, bill.units, cost)
+        _receipt, booked = await self.settle(bill)
+        if not booked:
+            cost, body = None, priced_answer(self.request, answer, bill.units, None)
+        await self.reply.json(200, answer_headers(self.admission.standings, self.admission.output, cost), body)
         return True
 
     def _usage_of(self, route: Route, answer: dict[str, Any]) -> Usage | None:

@@ -13,13 +13,16 @@ from infergate.providers.wire_json import dump_json
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
-def outgoing_body(request: InferenceRequest, output: int) -> dict[str, Any]:
-    """The caller's body with the output limit that its hold covers, under the name that the caller used."""
+def outgoing_body(request: InferenceRequest, output: int, output_field: str) -> dict[str, Any]:
+    """The caller's body with the output limit that its hold covers, under a name that the channel knows.
+
+    A provider that knows `max_completion_tokens` also knows the older `max_tokens`, so there the caller's choice stands.
+    """
     if request.kind != "chat":
         return request.body
     given = [name for name in OUTPUT_FIELDS if request.body.get(name) is not None]
     body = {name: value for name, value in request.body.items() if name not in OUTPUT_FIELDS}
-    body[given[-1] if given else "max_completion_tokens"] = output
+    body[given[-1] if given and output_field != "max_tokens" else output_field] = output
     return body
 
 
@@ -47,6 +50,7 @@ def priced_answer(
     """The provider's answer with what it cost in its usage; without, if the charge could not be booked."""
     usage = answer.get("usage")
     usage = dict(usage) if isinstance(usage, dict) else wire_usage(units)
+    usage.pop("cost", None)
     if cost is not None:
         usage["cost"] = format_usd(cost)
     answer["usage"] = usage

@@ -45,8 +45,8 @@ def wire_error(error: BaseException) -> WireError:
         case errors.BodyTooLarge(limit):
             message = f"The body is larger than {limit} bytes. Send less, or images by URL."
             return WireError(413, message, "invalid_request_error", "request_too_large")
-        case errors.InvalidKey(why):
-            return WireError(401, _KEY[why], "invalid_request_error", "invalid_api_key")
+        case errors.InvalidKey():
+            return WireError(401, _KEY, "invalid_request_error", "invalid_api_key")
         case errors.InsufficientCredits(needed, available, affordable):
             return WireError(
                 402, _credits(needed, available, affordable), "insufficient_credits", "insufficient_credits"
@@ -98,13 +98,11 @@ def _done(request_id: str, retry_after_s: int | None) -> tuple[tuple[bytes, byte
     return headers if retry_after_s is None else (*headers, (b"retry-after", b"%d" % retry_after_s))
 
 
-_KEY = {
-    "missing": "No API key was given. Send it as a header: Authorization: Bearer sk-ig-…",
-    "malformed": "That is not an API key of ours. Keys look like sk-ig-… ; copy the whole key.",
-    "unknown": "That API key is not known. Create one in the dashboard.",
-    "revoked": "That API key was revoked. Create a new one in the dashboard.",
-    "expired": "That API key has expired. Create a new one in the dashboard.",
-}
+_KEY = (
+    "No valid API key. Send one as a header, Authorization: Bearer sk-ig-…, whole, neither revoked nor expired; "
+    "the dashboard lists yours and makes new ones."
+)
+"""The same for every bad key: which of them somebody guessed near is nobody's business."""
 
 
 def _credits(needed: int, available: int, affordable: int) -> str:
@@ -122,17 +120,25 @@ def _wait(seconds: int) -> Headers:
 
 
 def _rate_limited(error: errors.RateLimited) -> WireError:
-    message = (
-        f"Limit of {error.value} {error.limit} reached (set by {error.source}): {error.used} used. "
-        f"It resets in {error.retry_after_s} s."
-    )
     headers = _wait(error.retry_after_s)
-    if "per minute" in error.limit:
-        kind = b"requests" if error.limit.startswith("requests") else b"tokens"
+    if error.asked > error.value:
+        # Waiting does not help.
+        headers = [(b"retry-after", b"%d" % error.retry_after_s), (b"x-should-retry", b"false")]
+        message = (
+            f"This request counts {error.asked}, and the limit is {error.value} {error.limit} (set by {error.source}). "
+            "Send less, or set a smaller max_tokens."
+        )
+    else:
+        message = (
+            f"Limit of {error.value} {error.limit} reached (set by {error.source}): {error.used} used. "
+            f"It resets in {error.retry_after_s} s."
+        )
+    for window in error.windows:
+        kind = window.kind.encode()
         headers += [
-            (b"x-ratelimit-limit-" + kind, b"%d" % error.value),
-            (b"x-ratelimit-remaining-" + kind, b"%d" % max(0, error.value - error.used)),
-            (b"x-ratelimit-reset-" + kind, b"%ds" % error.retry_after_s),
+            (b"x-ratelimit-limit-" + kind, b"%d" % window.limit),
+            (b"x-ratelimit-remaining-" + kind, b"%d" % window.remaining),
+            (b"x-ratelimit-reset-" + kind, b"%ds" % window.resets_in_s),
         ]
     return WireError(429, message, "rate_limit_error", "rate_limit_exceeded", None, tuple(headers))
 
@@ -148,7 +154,7 @@ def _upstream(error: errors.UpstreamFailed) -> WireError:
         return WireError(429, message, "rate_limit_error", "upstream_rate_limited", None, tuple(_wait(wait)))
     if error.status == 504:
         return WireError(504, f"{error.message} Nothing was charged; try again.", "server_error", "upstream_timeout")
-    if error.status in (401, 403, 404):
+    if error.status in (401, 402, 403, 404):
         message = "The model's provider refused this gateway. Nothing was charged; the operator has been told."
         return WireError(502, message, "server_error", "upstream_refused")
     if error.status >= 500 and error.status != 502:

@@ -3,13 +3,13 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import unquote
 
 import orjson
 
 from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import resolve, sellable
 from infergate.catalog.types import Model
+from infergate.chat.attempts import OURS
 from infergate.chat.authenticate import authenticate, fresh
 from infergate.chat.complete import complete
 from infergate.chat.idempotency import Claim, RecordingReply
@@ -18,7 +18,15 @@ from infergate.chat.types import House, InferenceRequest
 from infergate.edge.asgi import AsgiReply, Receive, Scope, Send, header, read_body
 from infergate.edge.chat_request import Parser, parse_chat, parse_embeddings
 from infergate.edge.errors import wire_error
-from infergate.kernel.errors import InferGateError, InvalidKey, MethodNotAllowed, NotFound, Refused, UpstreamFailed
+from infergate.kernel.errors import (
+    InferGateError,
+    InvalidKey,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    Refused,
+    UpstreamFailed,
+)
 from infergate.kernel.ids import REQUEST_ID, new_id
 from infergate.kernel.money import format_usd
 from infergate.kernel.time import NEVER, iso
@@ -100,7 +108,7 @@ class Gateway:
 
     async def _refuse(self, reply: AsgiReply, error: Exception, request_id: str) -> None:
         wire = wire_error(error)
-        if isinstance(error, UpstreamFailed) and error.status in (401, 403):
+        if isinstance(error, UpstreamFailed) and error.status in OURS:
             self._house.log(
                 {"event": "channel_refused_us", "request_id": request_id, "route": error.route, "alarm": True}
             )
@@ -121,8 +129,11 @@ class Gateway:
 
 
 def presented_key(scope: Scope) -> str | None:
-    """The bearer token. Raises InvalidKey for any other form of the header, InvalidRequest if it stands twice."""
-    value = header(scope, b"authorization")
+    """The bearer token. Raises InvalidKey for any other form of the header, and where it stands twice."""
+    try:
+        value = header(scope, b"authorization")
+    except InvalidRequest:
+        raise InvalidKey("twice") from None
     if value is None:
         return None
     scheme, _, token = value.partition(b" ")
@@ -256,7 +267,7 @@ def _find(path: str) -> tuple[Get, str]:
         return handler, ""
     for prefix, below in _UNDER.items():
         if path.startswith(prefix) and len(path) > len(prefix):
-            return below, unquote(path[len(prefix) :])
+            return below, path[len(prefix) :]
     raise NotFound("such URL here")
 
 

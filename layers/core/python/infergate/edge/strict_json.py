@@ -6,6 +6,8 @@ from typing import Any
 from infergate.kernel.errors import InvalidRequest
 
 DEPTH_MAX = 64
+PARTS_MAX = 100_000
+"""Keys in one object, or lists and objects on one level: more than any conversation has, and slow to read."""
 _OPENING = (b"[", b"{")
 
 
@@ -24,8 +26,8 @@ def parse_object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(f"The body is nested deeper than {DEPTH_MAX} levels.") from None
     except ValueError:
         raise InvalidRequest("The body is not valid JSON.") from None
-    if sum(body.count(c) for c in _OPENING) > DEPTH_MAX and _too_deep(value):
-        raise InvalidRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")
+    if sum(body.count(c) for c in _OPENING) > DEPTH_MAX:
+        _check_shape(value)
     if not isinstance(value, dict):
         raise InvalidRequest("The body must be a JSON object.")
     if b"\\u" in body and not _encodable(text, value):
@@ -40,6 +42,8 @@ class _Refused(Exception):
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > PARTS_MAX:
+        raise _Refused(f"An object has at most {PARTS_MAX} keys.")
     value = dict(pairs)
     if len(value) != len(pairs):
         seen: set[str] = set()
@@ -61,14 +65,16 @@ def _finite(text: str) -> float:
     return number
 
 
-def _too_deep(value: Any) -> bool:
-    """Level by level, without recursion."""
+def _check_shape(value: Any) -> None:
+    """Level by level, without recursion. Raises InvalidRequest for what is too deep or has too many parts."""
     level = [value]
     for _ in range(DEPTH_MAX):
-        level = [c for v in level for c in (v.values() if isinstance(v, dict) else v) if isinstance(c, dict | list)]
+        level = [c for v in level for c in (v.values() if type(v) is dict else v) if type(c) is dict or type(c) is list]
         if not level:
-            return False
-    return True
+            return
+        if len(level) > PARTS_MAX:
+            raise InvalidRequest(f"The body has more than {PARTS_MAX} lists and objects.")
+    raise InvalidRequest(f"The body is nested deeper than {DEPTH_MAX} levels.")
 
 
 def _encodable(text: str, value: Any) -> bool:

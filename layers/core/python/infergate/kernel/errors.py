@@ -70,6 +70,18 @@ class RateLimited(Refused):
     used: int
     source: str
     retry_after_s: int
+    asked: int = 1
+    """What this request would have counted."""
+    windows: tuple["Window", ...] = ()
+    """Where both kinds of limit stand, for the headers."""
+
+
+@dataclass(frozen=True)
+class Window:
+    kind: str
+    limit: int
+    remaining: int
+    resets_in_s: int
 
 
 @dataclass

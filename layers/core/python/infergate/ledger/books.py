@@ -75,14 +75,16 @@ class Books:
             if cause and (made := await self.made_by(account, cause)):
                 return [made]
             wallet, grants = await self._read(account)
-            shares = plan_attribution(wallet, grants)
-            attributed = [less(g, shares.get(g.id, Share())) for g in grants]
-            plan = planner(wallet, attributed)
-            if plan is None:
+            try:
+                planned = self._planned(wallet, grants, planner, actor, reason)
+            except Exception:
+                # The same cause may have happened since it was looked for; then this was planned from its result.
+                if cause and (made := await self.made_by(account, cause)):
+                    return [made]
+                raise
+            if planned is None:
                 return []
-            plan.drafts[:0] = [Draft("expiry", -s.expired, name) for name, s in shares.items() if s.expired]
-            made_entries = self._numbered(wallet, plan, actor, reason)
-            members = self._members(wallet, grants, plan, made_entries)
+            made_entries, members = planned
             try:
                 await self.store.call("TransactWriteItems", {"TransactItems": members})
                 return made_entries
@@ -90,6 +92,17 @@ class Books:
                 # Whatever happened, the next round reads it: the cause, or a wallet that has moved on.
                 await self._sleep(self._chance() * 0.02 * 2 ** min(tried, 6))
         raise Unavailable("the account's books are busy")
+
+    def _planned(
+        self, wallet: Wallet, grants: list[Grant], planner: Planner, actor: str, reason: str
+    ) -> tuple[list[Entry], list[Params]] | None:
+        shares = plan_attribution(wallet, grants)
+        plan = planner(wallet, [less(g, shares.get(g.id, Share())) for g in grants])
+        if plan is None:
+            return None
+        plan.drafts[:0] = [Draft("expiry", -s.expired, name) for name, s in shares.items() if s.expired]
+        made = self._numbered(wallet, plan, actor, reason)
+        return made, self._members(wallet, grants, plan, made)
 
     async def grants(self, account: str) -> list[Grant]:
         items = await query(self.store, self.table, account_pk(account), prefix=GRANT)

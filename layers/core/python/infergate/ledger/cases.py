@@ -16,7 +16,7 @@ from infergate.kernel.errors import NotFound
 from infergate.kernel.money import Nanos
 from infergate.ledger.keys import account_pk
 from infergate.store.client import Params, Store, get, query
-from infergate.store.codec import decode_item, encode_item
+from infergate.store.codec import decode_item, encode_item, record
 
 REFUND, DISPUTE, ADJUST = "REFUND", "DISPUTE", "ADJUST"
 
@@ -70,9 +70,7 @@ async def read(store: Store, table: str, kind: str, account: str, case_id: str) 
     item = await get(store, table, account_pk(account), f"{kind}#{case_id}")
     if item is None:
         raise NotFound(f"{kind.lower()} {case_id}")
-    values = decode_item(item)
-    del values["pk"], values["sk"]
-    return Case(**values)
+    return record(Case, decode_item(item))
 
 
 async def waiting(store: Store, table: str, kind: str, limit: int = 100) -> list[Case]:

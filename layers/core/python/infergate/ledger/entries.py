@@ -13,7 +13,7 @@ from infergate.kernel.time import NEVER
 from infergate.ledger.keys import CAUSE, DUE_SPREAD, GRANT, WALLET, account_pk, due_pk, due_sk, entry_sk
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode, encode_item
+from infergate.store.codec import decode_item, encode, encode_item, record
 from infergate.store.errors import Item
 
 
@@ -97,17 +97,11 @@ def next_expiry(grants: Iterable[Grant]) -> int:
 
 
 def read_entry(item: Item) -> Entry:
-    return Entry(**_values(item))
+    return record(Entry, decode_item(item))
 
 
 def read_grant(item: Item) -> Grant:
-    return Grant(**_values(item))
-
-
-def _values(item: Item) -> dict[str, Any]:
-    values = decode_item(item)
-    del values["pk"], values["sk"]
-    return values
+    return record(Grant, decode_item(item))
 
 
 def _put_new(table: str, account: str, sk: str, values: dict[str, Any]) -> Params:

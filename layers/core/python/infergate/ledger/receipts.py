@@ -5,7 +5,7 @@ from dataclasses import asdict
 from infergate.ledger.keys import receipt_pk
 from infergate.ledger.types import Receipt
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode_item
+from infergate.store.codec import decode_item, encode_item, record
 from infergate.store.errors import Item
 
 _ALWAYS = ("account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms")
@@ -23,6 +23,4 @@ def put(table: str, receipt: Receipt) -> Params:
 
 
 def read(item: Item) -> Receipt:
-    values = decode_item(item)
-    del values["pk"], values["sk"]
-    return Receipt(**values)
+    return record(Receipt, decode_item(item))

@@ -117,7 +117,7 @@ class Entry:
 class Receipt:
     """What one request cost, from which usage, at which price, why, and which hold it settles. The decision itself.
 
-    `units` and `rates` are by bucket (kernel.money.cost_of); cost = min(cost_of(units, rates) * multiplier, hold).
+    `units` and `rates` are by bucket (kernel.money.cost_of); cost = min(cost_of(units, rates), hold).
     `loss` is what the provider's usage came to above the hold: the house bears it.
     """
 

@@ -12,7 +12,7 @@ from infergate.ledger.keys import WALLET, account_pk
 from infergate.ledger.rules import lapse_of_unused
 from infergate.ledger.types import Hold, Slices, Wallet
 from infergate.store.client import Params
-from infergate.store.codec import decode, decode_item, encode
+from infergate.store.codec import decode, decode_item, encode, record
 from infergate.store.errors import Item
 
 EXISTS = "attribute_exists(pk)"
@@ -181,9 +181,8 @@ def request_of(hold: str) -> str:
 def read_wallet(item: Item) -> Wallet:
     values = decode_item(item)
     account = values.pop("pk").removeprefix("ACCOUNT#")
-    values.pop("sk")
     holds = {
         name: Hold(name, h["amount"], h["deadline"], tuple((a, b) for a, b in h.get("due", [])))
         for name, h in values.pop("holds").items()
     }
-    return Wallet(account=account, holds=holds, **values)
+    return record(Wallet, {**values, "account": account, "holds": holds})

@@ -7,7 +7,7 @@ counters table:
 from dataclasses import dataclass
 from typing import Any
 
-from infergate.kernel.errors import RateLimited
+from infergate.kernel.errors import RateLimited, Window
 from infergate.limits.rules import MINUTE_S, Limits, Standing, tightest
 from infergate.store.client import Params, Store, get
 from infergate.store.codec import decode
@@ -73,12 +73,11 @@ def add(table: str, key: Params, limits: Limits, tokens: int, now_s: float) -> P
     for i, limit in enumerate(limits.requests):
         names[f"#r{i}"], values[f":r{i}"] = limit.counter, {"N": str(limit.value)}
         adds.append(f"#r{i} :one")
-        conditions.append(f"(attribute_not_exists(#r{i}) OR #r{i} < :r{i})")
+        conditions.append(_below(f"#r{i}", f"< :r{i}", fits=limit.value >= 1))
     for i, limit in enumerate(limits.tokens):
         names[f"#t{i}"], values[f":t{i}"] = limit.counter, {"N": str(limit.value - tokens)}
         adds.append(f"#t{i} :tokens")
-        # A request larger than the whole limit may go alone in a minute of its own; else it never could.
-        conditions.append(f"(attribute_not_exists(#t{i}) OR #t{i} <= :t{i})")
+        conditions.append(_below(f"#t{i}", f"<= :t{i}", fits=limit.value >= tokens))
     return {
         "TableName": table,
         "Key": key,
@@ -89,6 +88,11 @@ def add(table: str, key: Params, limits: Limits, tokens: int, now_s: float) -> P
         "ReturnValues": "ALL_NEW",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+def _below(counter: str, bound: str, *, fits: bool) -> str:
+    """A counter that is not there stands at 0. What is larger than the whole limit never fits."""
+    return f"(attribute_not_exists({counter}) OR {counter} {bound})" if fits else f"{counter} {bound}"
 
 
 def take_back(table: str, key: Params, limits: Limits, tokens: int) -> Params:
@@ -117,7 +121,16 @@ def refusal(limits: Limits, old: Item | None, tokens: int, now_s: float) -> Rate
     """Which limit said no, from the item that came back with the refusal."""
     used = {name: decode(value) for name, value in (old or {}).items() if "N" in value}
     wait_s = MINUTE_S - int(now_s) % MINUTE_S
-    full = [limit for limit in limits.requests if used.get(limit.counter, 0) >= limit.value]
-    full += [limit for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]
-    limit = full[0] if full else limits.requests[0]
-    return RateLimited(limit.name, limit.value, used.get(limit.counter, 0), limit.source, wait_s)
+    full = [(limit, 1) for limit in limits.requests if used.get(limit.counter, 0) + 1 > limit.value]
+    full += [(limit, tokens) for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]
+    limit, asked = full[0] if full else (limits.requests[0], 1)
+    now = windows_of(standings(limits, old or {}, now_s))
+    return RateLimited(limit.name, limit.value, used.get(limit.counter, 0), limit.source, wait_s, asked, now)
+
+
+def windows_of(now: Standings) -> tuple[Window, ...]:
+    """What a refusal tells of both kinds of limit."""
+    return tuple(
+        Window(kind, standing.limit.value, standing.remaining, now.resets_in_s)
+        for kind, standing in (("requests", now.requests), ("tokens", now.tokens))
+    )

@@ -37,9 +37,9 @@ def resolve(base: Base, key_id: str, key_limits: Mapping[str, int]) -> Limits:
     """The account's limits, and the key's own on top of them: the tighter one stops a request."""
     requests = [Limit("requests per minute", base.requests_per_minute, base.source, "requests")]
     tokens = [Limit("tokens per minute", base.tokens_per_minute, base.source, "tokens")]
-    if value := key_limits.get("requests_per_minute"):
+    if (value := key_limits.get("requests_per_minute")) is not None:
         requests.append(Limit("requests per minute", value, "this key", f"requests:{key_id}"))
-    if value := key_limits.get("tokens_per_minute"):
+    if (value := key_limits.get("tokens_per_minute")) is not None:
         tokens.append(Limit("tokens per minute", value, "this key", f"tokens:{key_id}"))
     concurrency = Limit("requests in flight", base.concurrency, base.source, "holds")
     return Limits(tuple(requests), tuple(tokens), concurrency)

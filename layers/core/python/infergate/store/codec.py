@@ -1,7 +1,9 @@
 """Python values and DynamoDB's typed JSON. Numbers are ints: nothing in this product stores a fraction."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields
+from functools import cache
+from typing import Any, cast
 
 from infergate.store.errors import Item
 
@@ -46,3 +48,15 @@ def encode_item(values: Mapping[str, Any]) -> Item:
 
 def decode_item(item: Item) -> dict[str, Any]:
     return {k: decode(v) for k, v in item.items()}
+
+
+def record[T](kind: type[T], values: Mapping[str, Any]) -> T:
+    """A dataclass from stored values. Attributes that it does not know are passed over: during a deploy the version before
+    reads what this one wrote, and the other way round."""
+    known = _names(cast(Any, kind))
+    return kind(**{name: value for name, value in values.items() if name in known})
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(field.name for field in fields(kind))
