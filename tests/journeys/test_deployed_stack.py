@@ -223,7 +223,10 @@ async def test_a_request_needs_no_more_rights_than_the_gateways_role_has(
             first = await http.post("/v1/chat/completions", json=body)
             await rooms.grants.add(account, ending_soon(), cause="test", actor="test", reason="test")
             await asyncio.sleep(2.1)
-            second = await http.post("/v1/chat/completions", json=body)
+            once = {"Idempotency-Key": "a refused request deletes its claim"}
+            refused = await http.post("/v1/chat/completions", json={**body, "model": "none"}, headers=once)
+            assert refused.status_code == 404, refused.text
+            second = await http.post("/v1/chat/completions", json=body, headers=once)
 
             for answer in (first, second):
                 assert answer.text.endswith("data: [DONE]\n\n"), answer.text
@@ -231,7 +234,7 @@ async def test_a_request_needs_no_more_rights_than_the_gateways_role_has(
                 assert receipt.status_code == 200
     report = await audit(rooms.store, rooms.tables, account)
     assert (report.broken, report.receipts) == ({}, 2)
-    assert [entry.kind for entry in await rooms.grants.entries(account)].count("expiry") == 1
+    assert [entry.kind for entry in await rooms.books.entries(account)].count("expiry") == 1
 
 
 # -- what the tests stand on -------------------------------------------------------------------------------------------

@@ -122,9 +122,11 @@ class Job:
         # Made before it is charged, so that nothing can go wrong between the charge and the answer.
         cost: Nanos | None = self._receipt(bill).cost
         body = priced_answer(self.request, answer, bill.units, cost)
-        _receipt, booked = await self.settle(bill)
-        if not booked:
-            cost, body = None, priced_answer(self.request, answer, bill.units, None)
+        receipt, booked = await self.settle(bill)
+        standing = receipt.cost if booked else None
+        if standing != cost:
+            # It could not be booked; or the sweep had given the request up, and its receipt of cost 0 stands.
+            cost, body = standing, priced_answer(self.request, answer, bill.units, standing)
         await self.reply.json(200, answer_headers(self.admission.standings, self.admission.output, cost), body)
         return True
 

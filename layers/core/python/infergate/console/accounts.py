@@ -39,9 +39,11 @@ class Desk:
 
     async def transact(self, members: list[Params]) -> bool:
         """All of it, or none: False if a condition refused it. Raises Unavailable after TRIES; safe to call again."""
+        # By its token a try knows an earlier one that was applied, and answers as that should have been answered.
+        params = {"TransactItems": members, "ClientRequestToken": new_ulid(self.clock(), self.entropy)}
         for tried in range(TRIES):
             try:
-                await self.store.call("TransactWriteItems", {"TransactItems": members})
+                await self.store.call("TransactWriteItems", params)
                 return True
             except TransactionFailed as failed:
                 if not failed.conflicted:

@@ -29,13 +29,15 @@ class Refunds:
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
             if wallet.status != "active":
                 raise AccountNotActive(wallet.status)
-            refundable = min(wallet.available, sum(g.left for g in grants if g.kind == "paid"))
+            # Expired credit is neither, although no run may have taken it yet, or a hold may still spend it.
+            paid = [g for g in grants if g.kind == "paid" and not g.lapsing and g.expires_at > self._books.now_s()]
+            refundable = min(wallet.available, sum(g.left for g in paid))
             if amount > refundable:
                 message = (
                     f"${format_usd(refundable)} is paid and unspent; trial and promotional credit is not refundable."
                 )
                 raise InvalidRequest(message, "amount")
-            parts = _from_the_end(grants, amount)
+            parts = _from_the_end(paid, amount)
             case = Case(case_id, REFUND, account, "requested", amount, self._books.now_s(), actor, reason, parts)
             return Plan(
                 grants=[freeze(g, parts.get(g.id, 0)) for g in grants],
@@ -142,10 +144,10 @@ def _check_state(case: Case, to: str, from_: tuple[str, ...]) -> None:
         raise InvalidRequest(f"The {case.kind.lower()} {case.id} is {case.state}: it cannot become {to}.", "state")
 
 
-def _from_the_end(grants: list[Grant], amount: Nanos) -> dict[str, Nanos]:
-    """Paid credit that would burn last goes first, so that a refund leaves what is used next alone."""
+def _from_the_end(paid: list[Grant], amount: Nanos) -> dict[str, Nanos]:
+    """Credit that would burn last goes first, so that a refund leaves what is used next alone."""
     parts: dict[str, Nanos] = {}
-    for grant in sorted((g for g in grants if g.kind == "paid"), key=burn_order, reverse=True):
+    for grant in sorted(paid, key=burn_order, reverse=True):
         part = min(grant.left, amount)
         if part:
             parts[grant.id] = part

@@ -6,12 +6,13 @@ a run which dies half way, or comes a day late, goes on from what is left.
 
 from dataclasses import dataclass
 
-from infergate.kernel.errors import NotFound, Unavailable
+from infergate.kernel.errors import InferGateError
 from infergate.kernel.money import Nanos
 from infergate.kernel.time import Clock
 from infergate.ledger.grants import Grants
 from infergate.ledger.keys import DUE_SPREAD, due_pk
 from infergate.store.client import Store, query
+from infergate.store.errors import StoreError
 
 LOOK_BACK_DAYS = 30
 DAY_S = 86_400
@@ -50,8 +51,7 @@ class Expire:
     async def _one(self, account: str, pk: str, sk: str, expired: Expired) -> None:
         try:
             expired.amount += await self._grants.expire(account)
-        except (NotFound, Unavailable):
+            await self._store.call("DeleteItem", {"TableName": self._table, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}})
+        except (InferGateError, StoreError):
             # One account that cannot be dealt with does not stop the others; its mark stays.
             expired.failed += 1
-            return
-        await self._store.call("DeleteItem", {"TableName": self._table, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}})

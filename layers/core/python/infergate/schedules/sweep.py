@@ -7,6 +7,7 @@ Each step is the same conditional write that a worker uses, so that two sweeps, 
 
 from dataclasses import dataclass
 
+from infergate.kernel.errors import InferGateError
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.time import Clock
 from infergate.ledger.keys import ACTIVE_SPREAD, WINDOW_S, active_pk, window_of
@@ -14,6 +15,7 @@ from infergate.ledger.ledger import Ledger
 from infergate.ledger.types import Hold, Receipt, Wallet
 from infergate.ledger.wallet import request_of
 from infergate.store.client import Store, query
+from infergate.store.errors import StoreError
 
 SLACK_S = 60
 LOOK_BACK_S = 2 * 3600
@@ -27,6 +29,7 @@ class Swept:
     settled: int = 0
     abandoned: int = 0
     released: int = 0
+    failed: int = 0
     oldest_hold_age_s: int = 0
 
 
@@ -45,9 +48,16 @@ class Sweep:
             for spread in range(ACTIVE_SPREAD):
                 marks = await query(self._store, self._table, active_pk(window, spread))
                 for mark in marks[: accounts_max - swept.accounts]:
-                    await self.account(mark["sk"]["S"], swept)
-                    await self._forget(window, spread, mark["sk"]["S"])
+                    await self._one(window, spread, mark["sk"]["S"], swept)
         return swept
+
+    async def _one(self, window: int, spread: int, account: str, swept: Swept) -> None:
+        try:
+            await self.account(account, swept)
+            await self._forget(window, spread, account)
+        except (InferGateError, StoreError):
+            # One account that cannot be dealt with (a wallet that is throttled) does not stop the others; its mark stays.
+            swept.failed += 1
 
     async def account(self, account: str, swept: Swept) -> None:
         """End every due hold of one account."""

@@ -77,26 +77,30 @@ def _refusal(status: int, raw: bytes) -> StoreError:
 def dynamodb(
     http: HttpClient, credentials: Credentials, *, region: str, clock: Clock, endpoint: str | None = None
 ) -> JsonService:
-    return JsonService(
-        http,
-        credentials,
-        region=region,
-        service="dynamodb",
-        target_prefix="DynamoDB_20120810",
-        endpoint=endpoint or f"https://dynamodb.{region}.amazonaws.com",
-        clock=clock,
-    )
+    return _service("dynamodb", "DynamoDB_20120810", http, credentials, region, clock, endpoint)
 
 
 def secrets_manager(
     http: HttpClient, credentials: Credentials, *, region: str, clock: Clock, endpoint: str | None = None
 ) -> JsonService:
+    return _service("secretsmanager", "secretsmanager", http, credentials, region, clock, endpoint)
+
+
+def _service(
+    name: str,
+    prefix: str,
+    http: HttpClient,
+    credentials: Credentials,
+    region: str,
+    clock: Clock,
+    endpoint: str | None,
+) -> JsonService:
     return JsonService(
         http,
         credentials,
         region=region,
-        service="secretsmanager",
-        target_prefix="secretsmanager",
-        endpoint=endpoint or f"https://secretsmanager.{region}.amazonaws.com",
+        service=name,
+        target_prefix=prefix,
+        endpoint=endpoint or f"https://{name}.{region}.amazonaws.com",
         clock=clock,
     )
