@@ -5,4 +5,4 @@
 export PYTHONPATH="$LAMBDA_TASK_ROOT:/opt/python/lib/python3.13/site-packages:/opt/python:${LAMBDA_RUNTIME_DIR:-/var/runtime}"
 
 exec python3 -m uvicorn app:app --host 127.0.0.1 --port "${AWS_LWA_PORT:-8080}" \
-    --loop uvloop --http httptools --no-access-log --timeout-keep-alive 75 --log-level warning
+    --loop uvloop --http httptools --no-access-log --no-server-header --timeout-keep-alive 75 --log-level warning

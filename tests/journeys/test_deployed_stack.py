@@ -223,7 +223,7 @@ async def test_a_request_needs_no_more_rights_than_the_gateways_role_has(
             first = await http.post("/v1/chat/completions", json=body)
             await rooms.grants.add(account, ending_soon(), cause="test", actor="test", reason="test")
             await asyncio.sleep(2.1)
-            once = {"Idempotency-Key": "a refused request deletes its claim"}
+            once = {"Idempotency-Key": "refused-then-run"}
             refused = await http.post("/v1/chat/completions", json={**body, "model": "none"}, headers=once)
             assert refused.status_code == 404, refused.text
             second = await http.post("/v1/chat/completions", json=body, headers=once)

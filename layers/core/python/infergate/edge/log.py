@@ -23,6 +23,8 @@ def json_lines(clock: Clock, out: TextIO = sys.stdout) -> Callable[[dict[str, An
         elif fields.get("alarm"):
             line |= _metric(line["at_ms"], "Alarm", 1)
         out.write(orjson.dumps(line).decode() + "\n")
+        # Lambda may freeze or end the process at any moment, and an alarm must not wait in a buffer.
+        out.flush()
 
     return log
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 type Clock = Callable[[], float]
 """Seconds since the epoch; `time.time` in production, a value that the test moves elsewhere."""
@@ -17,4 +18,9 @@ def iso(seconds: float) -> str:
 
 def hour_of(milliseconds: int) -> str:
     """yyyymmddhh in UTC."""
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y%m%d%H")
+    return _hour(milliseconds // 3_600_000)
+
+
+@lru_cache(maxsize=64)
+def _hour(hours: int) -> str:
+    return datetime.fromtimestamp(hours * 3600, UTC).strftime("%Y%m%d%H")

@@ -197,6 +197,7 @@ def _check(wallet: Wallet, plan: Plan, made: list[Entry]) -> None:
     wrong = [grant.id for grant in plan.grants if grant.difference or min(grant.left, grant.frozen, grant.removed) < 0]
     if (
         wrong
+        or len({grant.id for grant in plan.grants}) != len(plan.grants)
         or sum(grant.left for grant in plan.grants) != balance
         or (made and made[-1].balance_after != balance)
         or add.get("credited", 0) != add.get("available", 0) + add.get("debited", 0)

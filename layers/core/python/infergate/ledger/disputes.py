@@ -10,7 +10,7 @@ from infergate.kernel.money import Nanos
 from infergate.ledger import cases
 from infergate.ledger.books import Books, Draft, Plan, Planner
 from infergate.ledger.cases import DISPUTE, Case
-from infergate.ledger.rules import freeze, plan_burn
+from infergate.ledger.rules import freeze, plan_burn, plan_thaw
 from infergate.ledger.types import Grant, Wallet
 
 
@@ -50,16 +50,20 @@ class Disputes:
         return await self._case(account, case_id)
 
     async def won(self, account: str, case_id: str, *, actor: str) -> Case:
-        """Restore to the unit what was frozen."""
+        """Restore to the unit what was frozen, except what has expired since."""
         case = await self._open(account, case_id, "won")
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
             part = sum(case.parts.values())
+            thaw = plan_thaw(grants, case.parts, self._books.now_s())
             free = wallet.status == "disputed" and wallet.disputes == 1
             return Plan(
-                grants=[freeze(g, -case.parts.get(g.id, 0)) for g in grants],
-                drafts=[Draft("dispute_release", part, cause=f"dispute:{case_id}:end")],
-                add={"available": part, "debited": -part, "disputes": -1, "epoch": 1},
+                grants=thaw.grants,
+                drafts=[
+                    Draft("dispute_release", part, cause=f"dispute:{case_id}:end"),
+                    *(Draft("expiry", -amount, name) for name, amount in thaw.expired.items()),
+                ],
+                add={"available": part - thaw.gone, "debited": thaw.gone - part, "disputes": -1, "epoch": 1},
                 put={"status": "active"} if free else {},
                 members=cases.step_members(self._books.table, case, "won", closes=True),
             )

@@ -8,7 +8,7 @@ from infergate.kernel.money import Nanos, format_usd
 from infergate.ledger import cases
 from infergate.ledger.books import Books, Draft, Plan, Planner
 from infergate.ledger.cases import REFUND, Case
-from infergate.ledger.rules import burn_order, freeze
+from infergate.ledger.rules import burn_order, freeze, plan_thaw
 from infergate.ledger.types import Grant, Wallet
 
 type PlanOf = Callable[[Case], Planner]
@@ -86,10 +86,15 @@ class Refunds:
     ) -> Case:
         def plan_of(case: Case) -> Planner:
             def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
+                thaw = plan_thaw(grants, case.parts, self._books.now_s())
+                back = case.amount - thaw.gone
                 return Plan(
-                    grants=[freeze(g, -case.parts.get(g.id, 0)) for g in grants],
-                    drafts=[Draft("refund_release", case.amount, cause=f"refund:{case_id}:end")],
-                    add={"available": case.amount, "debited": -case.amount},
+                    grants=thaw.grants,
+                    drafts=[
+                        Draft("refund_release", case.amount, cause=f"refund:{case_id}:end"),
+                        *(Draft("expiry", -amount, name) for name, amount in thaw.expired.items()),
+                    ],
+                    add={"available": back, "debited": -back},
                     members=cases.step_members(self._books.table, case, to, closes=True),
                 )
 

@@ -1,6 +1,6 @@
 """The ledger's arithmetic: pure, ints in and ints out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from infergate.kernel.money import Nanos
@@ -66,8 +66,34 @@ def less(grant: Grant, share: Share) -> Grant:
 
 
 def freeze(grant: Grant, amount: Nanos) -> Grant:
-    """Move `amount` from what is left to what is frozen; a negative amount moves it back."""
+    """Move `amount` from what is left to what is frozen."""
     return replace(grant, left=grant.left - amount, frozen=grant.frozen + amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Thaw:
+    """`expired[grant]` is what did not come back, because its time came while it was frozen."""
+
+    grants: list[Grant]
+    expired: dict[str, Nanos]
+
+    @property
+    def gone(self) -> Nanos:
+        return sum(self.expired.values())
+
+
+def plan_thaw(grants: Iterable[Grant], parts: Mapping[str, Nanos], now_s: int) -> Thaw:
+    """Give back what was frozen, to each grant its part."""
+    after: list[Grant] = []
+    expired: dict[str, Nanos] = {}
+    for grant in grants:
+        part = parts.get(grant.id, 0)
+        if part and grant.expires_at <= now_s:
+            expired[grant.id] = part
+            after.append(replace(grant, frozen=grant.frozen - part, expired=grant.expired + part))
+        else:
+            after.append(freeze(grant, -part))
+    return Thaw(after, expired)
 
 
 @dataclass(frozen=True, slots=True)
