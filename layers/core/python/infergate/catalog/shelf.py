@@ -11,13 +11,13 @@ from infergate.catalog.compile import dump, load
 from infergate.catalog.types import Snapshot
 from infergate.kernel.errors import Unavailable
 from infergate.kernel.time import Clock
-from infergate.store.client import Store, get
-from infergate.store.errors import StoreError
+from infergate.store.client import Params, Store, get
+from infergate.store.codec import encode_item
+from infergate.store.errors import Busy, ConditionFailed, Item, OutcomeUnknown, StoreError
 
-FRESH_S = 15
-"""The pointer is looked at again after this long, beside a request;"""
+TRIES = 5
 STALE_S = 30
-"""and before one after this long: a change is in force everywhere within it."""
+"""The pointer is looked at again after this long: a change is in force everywhere within it."""
 
 
 class Shelf:
@@ -28,13 +28,10 @@ class Shelf:
         self._snapshot: Snapshot | None = None
         self._checked_at = 0.0
 
-    def age_s(self) -> float:
-        return self._clock() - self._checked_at
-
     @property
     def cached(self) -> Snapshot | None:
         """The snapshot, if it may still be used without looking."""
-        return self._snapshot if self._snapshot is not None and self.age_s() < STALE_S else None
+        return self._snapshot if self._snapshot is not None and self._clock() - self._checked_at < STALE_S else None
 
     async def current(self) -> Snapshot:
         """The snapshot in force. Raises Unavailable if none was ever applied or it cannot be read: no catalog, no sale."""
@@ -55,18 +52,40 @@ class Shelf:
         return self._snapshot
 
     async def apply(self, snapshot: Snapshot, actor: str) -> None:
-        """Put the snapshot in force."""
+        """Put the snapshot in force. Raises Unavailable where that stays unknown.
+
+        The pointer counts up, so that a write which arrives late cannot put an older catalog back in force.
+        """
         body = {"pk": {"S": f"SNAPSHOT#{snapshot.version}"}, "sk": {"S": "SNAPSHOT"}, "body": {"S": dump(snapshot)}}
-        await self._store.call("PutItem", {"TableName": self._table, "Item": body})
-        pointer = {
-            "pk": {"S": "CURRENT"},
-            "sk": {"S": "CURRENT"},
-            "version": {"S": snapshot.version},
-            "applied_at": {"N": str(int(self._clock()))},
-            "applied_by": {"S": actor},
+        for _ in range(TRIES):
+            try:
+                await self._store.call("PutItem", {"TableName": self._table, "Item": body})
+                before = await get(self._store, self._table, "CURRENT", "CURRENT")
+                await self._store.call("PutItem", self._pointer(snapshot, actor, before))
+                self._snapshot, self._checked_at = snapshot, self._clock()
+                return
+            except (ConditionFailed, Busy, OutcomeUnknown):
+                # Whether it was ours that counted up is seen by doing it again: the same catalog is in force then.
+                continue
+        raise Unavailable("the catalog is being changed")
+
+    def _pointer(self, snapshot: Snapshot, actor: str, before: Item | None) -> Params:
+        number = int(before["number"]["N"]) if before and "number" in before else 0
+        item = {
+            "pk": "CURRENT",
+            "sk": "CURRENT",
+            "version": snapshot.version,
+            "number": number + 1,
+            "applied_at": int(self._clock()),
+            "applied_by": actor,
         }
-        await self._store.call("PutItem", {"TableName": self._table, "Item": pointer})
-        self._snapshot, self._checked_at = snapshot, self._clock()
+        return {
+            "TableName": self._table,
+            "Item": encode_item(item),
+            "ConditionExpression": "#number = :before" if number else "attribute_not_exists(#number)",
+            "ExpressionAttributeNames": {"#number": "number"},
+            **({"ExpressionAttributeValues": encode_item({":before": number})} if number else {}),
+        }
 
     async def _read(self, version: str) -> Snapshot:
         item = await get(self._store, self._table, f"SNAPSHOT#{version}", "SNAPSHOT")

@@ -9,7 +9,6 @@ from infergate.catalog.shelf import Shelf
 from infergate.console.accounts import Desk, open_account
 from infergate.kernel.errors import NotFound
 from infergate.store.client import query
-from infergate.store.errors import ConditionFailed
 
 PLAN = "starter"
 CAMPAIGN = "trial"
@@ -40,10 +39,6 @@ async def account_of(desk: Desk, sub: str) -> str:
 
 async def _belongs(desk: Desk, sub: str, account: str) -> None:
     item = {"pk": {"S": f"USER#{sub}"}, "sk": {"S": f"ACCOUNT#{account}"}, "role": {"S": "owner"}}
-    try:
-        await desk.store.call(
-            "PutItem",
-            {"TableName": desk.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"},
-        )
-    except ConditionFailed:
-        return
+    put = {"TableName": desk.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    # Refused means that the membership is there already.
+    await desk.transact([{"Put": put}])
