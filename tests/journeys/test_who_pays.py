@@ -305,3 +305,24 @@ async def with_channel(live: Live, **terms: object) -> None:
     overrides |= {"channels.openai.enabled": "false"}
     overrides |= {f"channels.demo.{name}": str(value) for name, value in terms.items()}
     await live.house.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), overrides)), "test")
+
+
+async def test_one_connection_to_the_provider_serves_one_stream_after_another(live: Live) -> None:
+    customer = await live.customer()
+    opened, port = 0, int(live.upstream_url.rpartition(":")[2])
+    connect = asyncio.get_running_loop().create_connection
+
+    async def counting(*how: object, **named: object) -> object:
+        nonlocal opened
+        if port in (*how, *named.values()):
+            opened += 1
+        return await connect(*how, **named)  # type: ignore[call-overload]
+
+    asyncio.get_running_loop().create_connection = counting  # type: ignore[method-assign, assignment]
+    try:
+        for _ in range(5):
+            assert (await live.chat(customer, "demo: tokens=5", stream=True)).status_code == 200
+    finally:
+        asyncio.get_running_loop().create_connection = connect  # type: ignore[method-assign]
+
+    assert opened == 1

@@ -26,6 +26,7 @@ from infergate.providers.types import Usage
 from infergate.providers.wire_json import parse_json
 from infergate.transport.http1 import ReadTimeout, Response, TransportError
 
+END_S = 0.25
 DEADLINE_SLACK_S = 20
 """We stop this long before the platform stops us, to settle first."""
 
@@ -164,9 +165,9 @@ class Job:
         await self.reply.open_stream(answer_headers(self.admission.standings, self.admission.output, None))
         try:
             await self._relay(response, reader, relay, first, route)
+            await self._close(route, relay)
         finally:
-            response.abort()
-        await self._close(route, relay)
+            await _let_go(response, ended=relay.done)
         return True
 
     async def _first_frames(self, response: Response, reader: SseReader, relay: Relay, until: float) -> bytes:
@@ -308,6 +309,16 @@ class Job:
         if receipt.loss or any(flag.startswith("usage refused") for flag in receipt.flags):
             line |= {"alarm": True, "loss_nanos": receipt.loss, "flags": receipt.flags}
         self.house.log(line)
+
+
+async def _let_go(response: Response, *, ended: bool) -> None:
+    """After [DONE] only the end of the body is missing: with it read, the connection serves the next request."""
+    try:
+        if ended and not await response.chunk(END_S):
+            return
+    except TransportError:
+        pass
+    response.abort()
 
 
 def _frames(reader: SseReader, relay: Relay, piece: bytes) -> bytes:
