@@ -4,6 +4,7 @@ demo-chat costs $0.50 per million input tokens, $0.25 cached, $1.50 output.
 """
 
 import asyncio
+from typing import Any
 
 import httpx
 import orjson
@@ -13,7 +14,7 @@ from infergate.catalog.file import parse
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 
-from tests.support.live import Customer, Live
+from tests.support.live import Customer, Live, serve
 from tools.local.template import ROOT
 
 RATES = {"input": usd("0.50"), "cached_input": usd("0.25"), "output": usd("1.50")}
@@ -308,21 +309,25 @@ async def with_channel(live: Live, **terms: object) -> None:
 
 
 async def test_one_connection_to_the_provider_serves_one_stream_after_another(live: Live) -> None:
-    customer = await live.customer()
-    opened, port = 0, int(live.upstream_url.rpartition(":")[2])
-    connect = asyncio.get_running_loop().create_connection
+    ports: list[int] = []
 
-    async def counting(*how: object, **named: object) -> object:
-        nonlocal opened
-        if port in (*how, *named.values()):
-            opened += 1
-        return await connect(*how, **named)  # type: ignore[call-overload]
+    async def provider(scope: Any, receive: Any, send: Any) -> None:
+        """Ends its body a moment after [DONE], as one does across a network."""
+        if scope["type"] == "http":
+            ports.append(scope["client"][1])
+            await receive()
+            chunk = b'data: {"id":"c","choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
+            headers = [(b"content-type", b"text/event-stream")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": chunk + b"data: [DONE]\n\n", "more_body": True})
+            await asyncio.sleep(0.05)
+            await send({"type": "http.response.body", "body": b""})
 
-    asyncio.get_running_loop().create_connection = counting  # type: ignore[method-assign, assignment]
-    try:
-        for _ in range(5):
-            assert (await live.chat(customer, "demo: tokens=5", stream=True)).status_code == 200
-    finally:
-        asyncio.get_running_loop().create_connection = connect  # type: ignore[method-assign]
+    async with serve(provider) as url:
+        await with_channel(live, base_url=f"{url}/v1")
+        customer = await live.customer()
+        for _ in range(4):
+            assert (await live.chat(customer, stream=True)).status_code == 200
 
-    assert opened == 1
+    assert len(ports) == 4
+    assert len(set(ports)) == 1
