@@ -4,6 +4,8 @@ resolve, estimate, admit, call, relay, receipt, settle. Who pays when something 
 `Bill`, by the table in docs/architecture.md; the reason stands on the receipt.
 """
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -165,9 +167,10 @@ class Job:
         await self.reply.open_stream(answer_headers(self.admission.standings, self.admission.output, None))
         try:
             await self._relay(response, reader, relay, first, route)
-            await self._close(route, relay)
+            await self._close(route, relay, response)
         finally:
-            await _let_go(response, ended=relay.done)
+            # Nothing, if the body has ended and the connection waits for its next request.
+            response.abort()
         return True
 
     async def _first_frames(self, response: Response, reader: SseReader, relay: Relay, until: float) -> bytes:
@@ -211,7 +214,7 @@ class Job:
             if not piece and not relay.over:
                 relay.failure = "The model's provider ended its answer early."
 
-    async def _close(self, route: Route, relay: Relay) -> None:
+    async def _close(self, route: Route, relay: Relay, response: Response) -> None:
         """Tell the client what it needs to know, then settle: no write of ours stands between it and its last byte."""
         self.flags += relay.flags
         if self.reply.gone:
@@ -224,7 +227,8 @@ class Job:
             await self.reply.write(relay.usage_chunk(receipt.units, receipt.cost) + DONE)
         else:
             await self.reply.write(DONE)
-        await self.settle(bill)
+        # Both before the answer's end, after which Lambda may freeze us.
+        await asyncio.gather(self.settle(bill), _read_end(response, relay))
         await self.reply.close()
 
     # -- the money ----------------------------------------------------------------------------------------------------
@@ -311,14 +315,11 @@ class Job:
         self.house.log(line)
 
 
-async def _let_go(response: Response, *, ended: bool) -> None:
+async def _read_end(response: Response, relay: Relay) -> None:
     """After [DONE] only the end of the body is missing: with it read, the connection serves the next request."""
-    try:
-        if ended and not await response.chunk(END_S):
-            return
-    except TransportError:
-        pass
-    response.abort()
+    if relay.done:
+        with contextlib.suppress(TransportError):
+            await response.chunk(END_S)
 
 
 def _frames(reader: SseReader, relay: Relay, piece: bytes) -> bytes:

@@ -25,7 +25,8 @@ class Disputes:
             lot = _lot(grants, payment)
             # What was refunded, or is on its way back, cannot be charged back as well.
             contested = max(0, min(amount, lot.granted - lot.refunded - lot.frozen - lot.removed))
-            part = min(contested, lot.left, wallet.available)
+            # What is left of a lapsed lot is promised to holds, and none of it is available.
+            part = 0 if lot.lapsing else min(contested, lot.left, wallet.available)
             case = Case(
                 case_id,
                 DISPUTE,
@@ -83,7 +84,8 @@ class Disputes:
                 for g in grants
             ]
             spent = case.amount - sum(case.parts.values())
-            taken = plan_burn((g for g in gone if g.kind == "paid"), min(spent, wallet.available))
+            paid = (g for g in gone if g.kind == "paid" and not g.lapsing)
+            taken = plan_burn(paid, min(spent, wallet.available))
             clawed = sum(taken.taken.values())
             debt = spent - clawed
             after = [
