@@ -1,0 +1,783 @@
+"""Random histories of one or two accounts, each step beside a naive model that burns every request's cost at once.
+
+After every step: the wallet's identity, and available, held, spent, debt, status and epoch equal the model's. After every
+movement: each grant's parts equal the model's lots (so attributing spend lazily equals burning it at each request), and
+the entries are numbered without gaps, never changed, and add up to the balance. At quiescence the audit is clean.
+
+Where a fault was injected, what happened is read from the store (a hold is there or not, a movement was made or not); it
+must be one of the outcomes that the model allows, and the model then follows it.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from infergate.kernel.errors import InferGateError
+from infergate.kernel.time import NEVER
+from infergate.ledger.grants import bump_epoch
+from infergate.ledger.ledger import Ask, Held
+from infergate.ledger.types import Entry, Grant, Hold, Receipt, Wallet
+from infergate.ledger.wallet import read_wallet, request_of
+from infergate.schedules.audit import audit
+from infergate.schedules.expire import DAY_S, LOOK_BACK_DAYS
+from infergate.schedules.sweep import LOOK_BACK_S, SLACK_S, Swept
+from infergate.store.client import Params
+from infergate.store.errors import TransactionFailed
+
+from tests.prove import machine_model
+from tests.prove.machine_model import Decision, Lot, Model
+from tests.prove.machine_world import TABLES, Process, World, done
+from tests.prove.table import Row, timed
+from tests.support.faults import Crash, FaultyStore, Mode
+
+SEQUENCES, STEPS = 1_000, 50
+ALONE_MAX = 10
+HOLD_S_MAX = 1140
+
+type Fault = tuple[int, Mode] | None
+"""Which of a process's calls to the store goes wrong, and how."""
+type Work = Callable[[Process], Coroutine[Any, Any, Any]]
+type Effect = Callable[[Model], None]
+
+NO_FAULT: list[Fault] = [None]
+faults = st.sampled_from(NO_FAULT * 150 + [(call, mode) for mode in Mode for call in range(8)])
+"""One movement in four meets one, if it makes as many calls."""
+hot_faults = st.sampled_from(NO_FAULT * 25 + [(call, mode) for mode in Mode for call in range(3)])
+"""A request makes fewer calls."""
+accounts = st.sampled_from((0, 0, 0, 1))
+picks = st.integers(0, 7)
+amounts = st.integers(1, 15)
+
+
+@dataclass
+class Account:
+    name: str
+    model: Model
+    requests: list[tuple[str, Hold]] = field(default_factory=list)
+    """Reserved; a worker, or its ghost, may settle it at any time."""
+    released: set[str] = field(default_factory=set)
+    causes: list[str] = field(default_factory=list)
+    payments: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def cases(self, kind: str) -> list[str]:
+        return [name for name, case in self.model.cases.items() if case.kind == kind]
+
+
+@dataclass
+class Late:
+    """A write on its way. `effect` is what it does if it is a movement; `sent` is when."""
+
+    account: Account
+    store: FaultyStore
+    effect: Effect | None
+    sent: int
+
+
+@dataclass
+class Outcome:
+    """`refusal` is the name of the error that the product raised."""
+
+    value: Any = None
+    refusal: str = ""
+    crashed: bool = False
+    store: FaultyStore | None = None
+
+
+class Violation(AssertionError):
+    pass
+
+
+@dataclass
+class Tally:
+    sequences: int = 0
+    steps: int = 0
+    rules: dict[str, int] = field(default_factory=dict)
+
+
+class Machine(RuleBasedStateMachine):
+    """Amounts are single nano-dollars, so that the model can count coins."""
+
+    tally = Tally()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(alone_max=ALONE_MAX)
+        self.accounts = [self._open(), self._open()]
+        self.late: list[Late] = []
+        self.tally.sequences += 1
+        self.tally.steps -= 1  # wallets are compared before the first step, too
+
+    def _open(self) -> Account:
+        """With coins given for an hour, paid for two hours, and paid for good."""
+        lives = (
+            ("promo", 20, self.now + 3600, "campaign:100"),
+            ("paid", 30, self.now + 7200, "p1"),
+            ("paid", 10, NEVER, "p2"),
+        )
+        grants = [
+            Grant(self.world.new_id("grant"), kind, amount, amount, self.now, expires, source=source)
+            for kind, amount, expires, source in lives
+        ]
+        lots = {g.id: Lot(g.id, g.kind, g.left, g.left, g.created_at, g.expires_at, 100, g.source) for g in grants}
+        account = Account(
+            self.world.open(*grants), Model(lots, next_expiry=grants[0].expires_at), payments=["p1", "p2"]
+        )
+        account.entries = done(self.world.main.books.entries(account.name))
+        return account
+
+    @property
+    def now(self) -> int:
+        return int(self.world.clock.now)
+
+    def count(self, name: str) -> None:
+        self.tally.rules[name] = self.tally.rules.get(name, 0) + 1
+
+    # requests
+
+    @rule(
+        who=accounts,
+        amount=amounts,
+        stale=st.sampled_from((0, 0, 0, 0, 0, 0, 0, 1)),
+        room=st.sampled_from((100, 100, 100, 100, 2, 1)),
+        life=st.sampled_from((600, 60, HOLD_S_MAX)),
+        fault=hot_faults,
+    )
+    def reserve(self, who: int, amount: int, stale: int, room: int, life: int, fault: Fault) -> None:
+        account = self.accounts[who]
+        model = account.model
+        ask = Ask(account.name, self.world.new_id("req"), amount, self.now + life, model.epoch - stale, room)
+        expected = model.verdict(amount, epoch=ask.epoch, room=room, now=self.now)
+        outcome = self._attempt(fault, lambda process: process.ledger.reserve(ask))
+        wallet = self._wallet(account)
+        new = [hold for name, hold in sorted(wallet.holds.items()) if name not in model.holds]
+        self.count(f"reserve: {expected}")
+        if new:
+            self._must(expected == "Held", f"reserved where the model says {expected}")
+            self._must(not model.due(self.now), "expired credit was reserved")
+            self._must(model.status == "active" and not model.debt and not model.disputes, "admitted while barred")
+        for hold in new:
+            self._must(request_of(hold.id) == ask.request_id, "a hold of another request came up")
+            self._must((hold.amount, hold.deadline) == (amount, ask.deadline), "another hold than was asked for")
+            model.holds[hold.id] = machine_model.Held(amount, ask.deadline)
+        if not outcome.crashed:
+            answer = type(outcome.value).__name__
+            self._must(answer == expected, f"reserve answered {answer}, the model {expected}")
+        if isinstance(outcome.value, Held):
+            self._must([hold.id for hold in new] == [outcome.value.hold.id], "what is held is not what was answered")
+            self._must(outcome.value.available == model.available, "reserve answered another balance")
+            account.requests.append((ask.request_id, outcome.value.hold))
+        self._remember(account, outcome, None)
+        if expected == "CreditDue":
+            # As the gateway does: end it, then ask again.
+            self.expire(who, None)
+            self.reserve(who, amount, stale, room, life, None)
+
+    @rule(
+        who=accounts, amount=amounts, share=st.sampled_from((100, 0, 37, 81)), reserving=hot_faults, settling=hot_faults
+    )
+    def request(self, who: int, amount: int, share: int, reserving: Fault, settling: Fault) -> None:
+        """The common case: reserved, and settled at once."""
+        before = len(self.accounts[who].requests)
+        self.reserve(who, amount, 0, 100, 600, reserving)
+        if len(self.accounts[who].requests) > before:
+            self.settle(who, 0, share, settling)
+
+    @rule(who=accounts, amount=amounts, share=st.sampled_from((100, 37)))
+    def stray(self, who: int, amount: int, share: int) -> None:
+        """A reserve that lands when its request has been served on another hold and settled."""
+        before = len(self.late)
+        self.request(who, amount, share, (1, Mode.LATE), None)
+        if len(self.late) > before:
+            self._arrive(self.late.pop())
+
+    @rule(who=accounts, several=st.lists(st.integers(1, 12), min_size=2, max_size=4))
+    def reserve_several(self, who: int, several: list[int]) -> None:
+        for amount in several:
+            self.reserve(who, amount, 0, 100, 600, None)
+
+    @precondition(lambda self: any(account.requests for account in self.accounts))
+    @rule(who=accounts, pick=picks, share=st.sampled_from((100, 0, 37, 50, 81)), fault=hot_faults)
+    def settle(self, who: int, pick: int, share: int, fault: Fault) -> None:
+        """In time, twice, or long after the sweep has decided."""
+        account = self.accounts[who]
+        if not account.requests:
+            return
+        request, hold = account.requests[-1 - pick % len(account.requests)]
+        if request in account.released:
+            return
+        model = account.model
+        cost = hold.amount * share // 100
+        receipt = Receipt(account.name, request, hold.id, hold.amount, cost, "completed", self.now * 1000)
+
+        async def work(process: Process) -> Receipt:
+            standing = await process.ledger.write_receipt(receipt)
+            await process.ledger.settle(standing)
+            return standing
+
+        outcome = self._attempt(fault, work)
+        self.count("settle" if hold.id in model.holds else "settle, gone")
+        if outcome.crashed:
+            self._observe(account)
+        else:
+            decision = model.decide(request, Decision(hold.id, hold.amount, cost))
+            self._must(outcome.value.cost == decision.cost, "another receipt stands")
+            model.finish(request)
+        self._remember(account, outcome, None)
+
+    @precondition(lambda self: any(account.requests for account in self.accounts))
+    @rule(who=accounts, pick=picks, fault=hot_faults)
+    def release(self, who: int, pick: int, fault: Fault) -> None:
+        """The limits refused it: its hold goes back and nobody writes a receipt."""
+        account = self.accounts[who]
+        free = [(r, h) for r, h in account.requests if r not in account.model.decisions and r not in account.released]
+        if not free:
+            return
+        request, hold = free[-1 - pick % len(free)]
+        account.released.add(request)
+        outcome = self._attempt(fault, lambda process: process.ledger.release(account.name, hold))
+        if outcome.crashed:
+            self._observe(account)
+        elif hold.id in account.model.holds:
+            account.model.settle(hold.id, 0)
+        self._remember(account, outcome, None)
+
+    @precondition(lambda self: any(account.model.holds for account in self.accounts))
+    @rule(who=accounts, fault=faults)
+    def sweep(self, who: int, fault: Fault) -> None:
+        account = self.accounts[who]
+        self.count("sweep" if account.model.holds else "sweep of nothing")
+        outcome = self._attempt(fault, lambda process: process.sweep.account(account.name, Swept()))
+        if outcome.crashed:
+            self._observe(account)
+        else:
+            account.model.sweep(self.world.clock.now)
+        self._remember(account, outcome, None)
+
+    @precondition(lambda self: any(account.model.holds for account in self.accounts))
+    @rule()
+    def sweep_run(self) -> None:
+        """The schedule's own run finds every account with a hold of the last two hours."""
+        done(self.world.main.sweep.run())
+        for account in self.accounts:
+            made = [int(h.deadline) - HOLD_S_MAX for h in account.model.holds.values()]
+            if (made and max(made) > self.now - LOOK_BACK_S + HOLD_S_MAX) or (
+                account.model.holds and not account.model.holds.keys() <= self._wallet(account).holds.keys()
+            ):
+                account.model.sweep(self.world.clock.now)
+
+    # movements
+
+    @rule(
+        who=accounts,
+        kind=st.sampled_from(("paid", "promo", "paid", "trial", "bonus", "goodwill")),
+        amount=st.integers(1, 40),
+        life=st.sampled_from((NEVER, 1800, 60, 3600, DAY_S)),
+        priority=st.sampled_from((100, 100, 50, 1)),
+        fault=faults,
+    )
+    def grant(self, who: int, kind: str, amount: int, life: int, priority: int, fault: Fault) -> None:
+        account = self.accounts[who]
+        name = self.world.new_id("grant")
+        source = f"campaign:{priority}" if kind == "promo" else name
+        if kind == "paid":
+            account.payments.append(source)
+        account.causes.append(f"grant:{name}")
+        self._grant(account, name, kind, amount, life, priority, source, account.causes[-1], fault)
+
+    @precondition(lambda self: any(account.causes for account in self.accounts))
+    @rule(who=accounts, pick=picks, amount=amounts, fault=faults)
+    def grant_again(self, who: int, pick: int, amount: int, fault: Fault) -> None:
+        """The same cause, whatever it brings this time. It counts only if the first attempt never arrived."""
+        account = self.accounts[who]
+        if account.causes:
+            cause = account.causes[-1 - pick % len(account.causes)]
+            name = self.world.new_id("grant")
+            self._grant(account, name, "paid", amount, NEVER, 100, name, cause, fault)
+
+    def _grant(
+        self,
+        account: Account,
+        name: str,
+        kind: str,
+        amount: int,
+        life: int,
+        priority: int,
+        source: str,
+        cause: str,
+        fault: Fault,
+    ) -> None:
+        expires = NEVER if life == NEVER else self.now + life
+        grant = Grant(name, kind, amount, amount, self.now, expires, priority, source=source)
+        lot = Lot(name, kind, amount, amount, self.now, expires, priority, source)
+        self._move(
+            account,
+            fault,
+            lambda process: process.grants.add(account.name, grant, cause=cause, actor="test", reason="test"),
+            lambda model: model.add(lot, cause),
+        )
+
+    @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
+    @rule(who=accounts, fault=faults)
+    def expire(self, who: int, fault: Fault) -> None:
+        account, now = self.accounts[who], self.now
+        self._settle_the_split(account)
+        before = account.model.holds and account.model.due(now)
+        self.count("expire under holds" if before else "expire")
+        self._move(account, fault, lambda process: process.grants.expire(account.name), lambda model: model.expire(now))
+
+    @rule(who=accounts, amount=amounts, fault=faults)
+    def expire_over_a_hold(self, who: int, amount: int, fault: Fault) -> None:
+        """Reserved in time, and still under way when the next lot's time comes."""
+        self.reserve(who, amount, 0, 100, HOLD_S_MAX, None)
+        if self.accounts[who].model.next_expiry < NEVER:
+            self.world.clock.now = max(self.world.clock.now, self.accounts[who].model.next_expiry)
+            self.expire(who, fault)
+
+    @rule(
+        who=accounts,
+        amount=st.integers(5, 25),
+        how=st.sampled_from(("rejected", "won", "failed", "lost")),
+        is_run=st.booleans(),
+    )
+    def expire_over_a_case(self, who: int, amount: int, how: str, is_run: bool) -> None:
+        """Frozen in time, and still frozen when the next lot's time comes."""
+        account = self.accounts[who]
+        disputed = how in ("won", "lost")
+        if disputed:
+            lots = [lot for lot in account.model.lots.values() if lot.kind == "paid" and self.now < lot.expires < NEVER]
+            if not lots:
+                return
+            self.dispute_open(who, len(account.payments) - 1 - account.payments.index(lots[-1].source), amount, None)
+        else:
+            self.refund_request(who, amount, None)
+        if account.model.next_expiry == NEVER:
+            return
+        self.world.clock.now = max(self.world.clock.now, account.model.next_expiry)
+        if is_run:
+            self.expire(who, None)
+        if disputed and account.cases("dispute"):
+            self.dispute_end(who, 1, how, None)
+        elif account.cases("refund"):
+            self.refund_step(who, 0, 10 if how == "failed" else 11, None)
+
+    @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
+    @rule()
+    def expire_run(self) -> None:
+        for account in self.accounts:
+            self._settle_the_split(account)
+        versions = [self._wallet(account).version for account in self.accounts]
+        done(self.world.main.expire.run())
+        now = self.now
+        for account, version in zip(self.accounts, versions, strict=True):
+            if self._wallet(account).version != version:
+                self._follow(account, version, lambda model: model.expire(now), must=True)
+            due = [lot for lot in account.model.lots.values() if lot.left and not lot.ended and lot.expires <= now]
+            self._must(all(lot.expires < now - LOOK_BACK_DAYS * DAY_S for lot in due), "the expiry run left some")
+
+    @precondition(lambda self: any(account.model.unbooked for account in self.accounts))
+    @rule(who=accounts, fault=faults)
+    def attribute(self, who: int, fault: Fault) -> None:
+        account = self.accounts[who]
+        self._move(account, fault, lambda process: process.grants.attribute(account.name), Model.attribute)
+
+    @rule(who=accounts, campaign=st.sampled_from((100, 50)), fault=faults)
+    def remove_campaign(self, who: int, campaign: int, fault: Fault) -> None:
+        account, now = self.accounts[who], self.now
+        self._settle_the_split(account)
+        self._move(
+            account,
+            fault,
+            lambda process: process.grants.remove_campaign(account.name, str(campaign), actor="op", reason="over"),
+            lambda model: model.remove(str(campaign), now),
+        )
+
+    @rule(who=accounts, amount=amounts, fault=faults)
+    def refund_request(self, who: int, amount: int, fault: Fault) -> None:
+        account, now, case = self.accounts[who], self.now, self.world.new_id("rf")
+        self._move(
+            account,
+            fault,
+            lambda process: process.refunds.request(account.name, case, amount, actor="anna", reason="please"),
+            lambda model: model.ask_refund(case, amount, now),
+        )
+
+    @precondition(lambda self: any(account.cases("refund") for account in self.accounts))
+    @rule(
+        who=accounts,
+        pick=st.sampled_from((0, 0, 0, 1, 2)),
+        choice=st.integers(0, 11),
+        fault=faults,
+    )
+    def refund_step(self, who: int, pick: int, choice: int, fault: Fault) -> None:
+        """Mostly along the arrows, now and then not."""
+        account, now = self.accounts[who], self.now
+        found = account.cases("refund")
+        if not found:
+            return
+        case = found[-1 - pick % len(found)]
+        steps = ("approved", "sent", "refunded", "failed", "rejected")
+        arrows = {"requested": ("approved", "rejected"), "approved": ("sent", "failed"), "sent": ("refunded", "failed")}
+        likely = arrows.get(account.model.cases[case].state, steps)
+        to = steps[choice] if choice < len(steps) else likely[choice % len(likely)]
+
+        def work(process: Process) -> Coroutine[Any, Any, Any]:
+            refunds = process.refunds
+            match to:
+                case "approved":
+                    return refunds.approve(account.name, case, actor="op")
+                case "sent":
+                    return refunds.sent(account.name, case, actor="op")
+                case "refunded":
+                    return refunds.refunded(account.name, case, reference="re_1", actor="op")
+                case "failed":
+                    return refunds.failed(account.name, case, actor="op", reason="no")
+                case _:
+                    return refunds.reject(account.name, case, actor="op", reason="no")
+
+        def effect(model: Model) -> None:
+            if to in ("approved", "sent"):
+                model.step_refund(case, to)
+            else:
+                model.end_refund(case, to, now)
+
+        self._move(account, fault, work, effect)
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(who=accounts, pick=picks, amount=amounts, fault=faults)
+    def dispute_open(self, who: int, pick: int, amount: int, fault: Fault) -> None:
+        account, dispute = self.accounts[who], self.world.new_id("dp")
+        if not account.payments:
+            return
+        payment = account.payments[-1 - pick % len(account.payments)]
+        lot = next((lot for lot in account.model.lots.values() if lot.source == payment), None)
+        # No provider lets a payment be charged back for more than was paid.
+        others = [c for c in account.model.cases.values() if c.kind == "dispute" and lot and lot.id in c.parts]
+        room = lot.granted - sum(c.amount for c in others if c.state != "won") if lot else amount
+        if room <= 0:
+            return
+        amount = min(amount, room)
+        self._move(
+            account,
+            fault,
+            lambda process: process.disputes.opened(account.name, dispute, payment, amount, actor="bank"),
+            lambda model: model.open_dispute(dispute, payment, amount),
+        )
+
+    @precondition(lambda self: any(account.cases("dispute") for account in self.accounts))
+    @rule(who=accounts, pick=picks, to=st.sampled_from(("won", "lost")), fault=faults)
+    def dispute_end(self, who: int, pick: int, to: str, fault: Fault) -> None:
+        account, now = self.accounts[who], self.now
+        found = account.cases("dispute")
+        if not found:
+            return
+        still = [case for case in found if account.model.cases[case].state == "open"]
+        case = still[0] if still and pick else found[-1 - pick % len(found)]
+        self._move(
+            account,
+            fault,
+            lambda process: getattr(process.disputes, to)(account.name, case, actor="bank"),
+            lambda model: model.end_dispute(case, to, now),
+        )
+
+    @rule(who=accounts, amount=st.integers(-20, 20).filter(bool), fault=faults)
+    def adjust(self, who: int, amount: int, fault: Fault) -> None:
+        account, now, case = self.accounts[who], self.now, self.world.new_id("adj")
+        self._move(
+            account,
+            fault,
+            lambda process: process.adjustments.propose(account.name, case, amount, actor="op", reason="because"),
+            lambda model: model.propose(case, amount, alone=abs(amount) <= ALONE_MAX, now=now),
+        )
+
+    @precondition(lambda self: any(account.cases("adjustment") for account in self.accounts))
+    @rule(who=accounts, pick=picks, to=st.sampled_from(("applied", "rejected")), fault=faults)
+    def adjust_end(self, who: int, pick: int, to: str, fault: Fault) -> None:
+        account, now = self.accounts[who], self.now
+        found = account.cases("adjustment")
+        if not found:
+            return
+        case = found[-1 - pick % len(found)]
+        name = "approve" if to == "applied" else "reject"
+        self._move(
+            account,
+            fault,
+            lambda process: getattr(process.adjustments, name)(account.name, case, actor="second"),
+            lambda model: model.end_adjustment(case, to, now),
+        )
+
+    # the account, and time
+
+    @rule(who=accounts)
+    def revoke(self, who: int) -> None:
+        account = self.accounts[who]
+        done(self._transact([bump_epoch(TABLES.accounts, account.name)]))
+        account.model.epoch += 1
+
+    @rule(who=accounts, status=st.sampled_from(("active", "active", "suspended", "closed")))
+    def set_status(self, who: int, status: str) -> None:
+        account = self.accounts[who]
+        if account.model.status in ("suspended", "closed"):
+            status = "active"
+        barred = status == "active" and (account.model.debt or account.model.disputes)
+        try:
+            done(self._transact([bump_epoch(TABLES.accounts, account.name, status)]))
+        except TransactionFailed:
+            self._must(bool(barred), "an account without debt or dispute cannot be made active")
+        else:
+            self._must(not barred, "an account with a debt or a dispute was made active")
+            account.model.status = status
+            account.model.epoch += 1
+
+    @precondition(lambda self: any(account.model.status in ("suspended", "closed") for account in self.accounts))
+    @rule()
+    def reinstate(self) -> None:
+        for who, account in enumerate(self.accounts):
+            if account.model.status in ("suspended", "closed"):
+                self.set_status(who, "active")
+
+    @rule(seconds=st.sampled_from((60, 1, 700, 1300, 1800, 3600, DAY_S)))
+    def tick(self, seconds: int) -> None:
+        self.world.clock.now += seconds
+
+    @precondition(lambda self: self.late)
+    @rule(pick=picks)
+    def deliver(self, pick: int) -> None:
+        self._arrive(self.late.pop(pick % len(self.late)))
+
+    @rule()
+    def quiesce(self) -> None:
+        """Faults stop; twenty minutes later everything has come right by itself."""
+        while self.late:
+            self._arrive(self.late.pop(0))
+        self.world.clock.now += HOLD_S_MAX + SLACK_S + 1
+        for who, account in enumerate(self.accounts):
+            self.sweep(who, None)
+            self._must(not self._wallet(account).holds, "a hold is older than twenty minutes")
+            self.expire(who, None)
+            self.attribute(who, None)
+            stored = done(self.world.main.books.entries(account.name))
+            self._must(stored == account.entries, "an entry changed, or was never seen")
+            costs = sum(decision.cost for decision in account.model.decisions.values())
+            self._must(costs == account.model.spent, "receipts and spend differ in the model itself")
+        report = done(audit(self.world.store, TABLES))
+        self._must(report.clean, f"the audit says {report.broken}")
+
+    # comparing
+
+    @invariant()
+    def the_wallets_equal_the_models(self) -> None:
+        self.tally.steps += 1
+        self._compare_wallets()
+
+    def _compare_wallets(self) -> None:
+        for account in self.accounts:
+            wallet, model = self._wallet(account), account.model
+            self._must(wallet.difference == 0, f"the wallet's identity is off by {wallet.difference}")
+            stored = (wallet.available, wallet.held, wallet.spent, wallet.debt, wallet.disputes, wallet.status)
+            naive = (model.available, model.held, model.spent, model.debt, model.disputes, model.status)
+            self._must(stored == naive, f"the wallet says {stored}, the model {naive}")
+            self._must(wallet.epoch == model.epoch, "another epoch than the model's")
+            self._must(wallet.holds.keys() == model.holds.keys(), "other holds than the model's")
+            self._must(wallet.available >= 0, "overdrawn")
+            ended = sum(lot.left for lot in model.lots.values() if lot.ended)
+            held = sum(1 for hold in model.holds.values() for name in hold.due if name)
+            self._must(ended == held, "ended credit that no hold has reserved")
+
+    def _compare_books(self, account: Account) -> None:
+        """After a movement, when all spend is attributed."""
+        model, wallet = account.model, self._wallet(account)
+        self._must(wallet.next_expiry == model.next_expiry, "another next expiry than the model's")
+        self._compare_lots(account)
+        fresh = wallet.entries - len(account.entries)
+        self._must(fresh >= 0, "entries are gone")
+        read = self.world.main.books.entries(account.name, limit=fresh, newest_first=True) if fresh else None
+        for entry in reversed(done(read) if read else []):
+            before = account.entries[-1] if account.entries else None
+            self._must(entry.number == (before.number if before else 0) + 1, "entries are numbered with gaps")
+            account.entries.append(entry)
+        self._must(len(account.entries) == wallet.entries, "entries are missing")
+        total = sum(entry.amount for entry in account.entries)
+        self._must(total - model.spent == model.balance, "entries less receipts are not the balance")
+        self._must(not fresh or account.entries[-1].balance_after == model.balance, "the last entry's balance is wrong")
+        self._must(sum(entry.debt for entry in account.entries) == model.debt, "entries do not add up to the debt")
+
+    def _compare_lots(self, account: Account) -> None:
+        model = account.model
+        grants = {grant.id: grant for grant in done(self.world.main.books.grants(account.name))}
+        self._must(grants.keys() == model.lots.keys(), "other grants than the model's")
+        stored_ended, naive_ended = [0, 0, 0], [0, 0, 0]
+        for name, lot in model.lots.items():
+            grant = grants[name]
+            stored = (grant.frozen, grant.refunded, grant.removed, grant.expires_at, grant.lapsing)
+            naive = (lot.frozen, lot.refunded, lot.removed, lot.expires, lot.ended)
+            self._must(stored == naive, f"{grant.kind} grant: {stored}, the model {naive}")
+            self._must(grant.difference == 0, "a grant's own sum is off")
+            self._must(grant.refunded <= grant.granted and (grant.kind == "paid" or not grant.refunded), "refunded")
+            split, naive_split = (grant.spent, grant.expired, grant.left), (lot.spent, lot.expired, lot.left)
+            if not (model.ambiguous and lot.ended):
+                self._must(
+                    split == naive_split, f"{grant.kind} (spent, expired, left) {split}, the model {naive_split}"
+                )
+            else:
+                stored_ended = [a + b for a, b in zip(stored_ended, split, strict=True)]
+                naive_ended = [a + b for a, b in zip(naive_ended, naive_split, strict=True)]
+        self._must(stored_ended == naive_ended, f"ended (spent, expired, left) {stored_ended}, the model {naive_ended}")
+        if model.ambiguous:
+            model.adopt({n: (g.spent, g.expired, g.left) for n, g in grants.items() if model.lots[n].ended})
+
+    def _must(self, condition: bool, otherwise: str) -> None:
+        if not condition:
+            raise Violation(otherwise)
+
+    # doing, and following
+
+    def _attempt(self, fault: Fault, work: Work) -> Outcome:
+        outcome = Outcome(store=FaultyStore(self.world.store, dict([fault])) if fault else None)
+        process = self.world.process(outcome.store) if outcome.store else self.world.main
+        try:
+            outcome.value = done(work(process))
+        except Crash:
+            outcome.crashed = True
+        except InferGateError as error:
+            outcome.refusal = type(error).__name__
+        return outcome
+
+    def _move(self, account: Account, fault: Fault, work: Work, effect: Effect) -> None:
+        version = self._wallet(account).version
+        outcome = self._attempt(fault, work)
+        refusal = self._follow(account, version, effect, must=not outcome.crashed)
+        if not outcome.crashed:
+            self._must(outcome.refusal == refusal, f"refused with {outcome.refusal!r}, the model with {refusal!r}")
+        self._remember(account, outcome, effect)
+
+    def _follow(self, account: Account, version: int, effect: Effect, *, must: bool) -> str:
+        """Let the model do what the product did, if it did. Returns the refusal that the model expects."""
+        moved = self._wallet(account).version - version
+        after, refusal = account.model.copy(), ""
+        try:
+            effect(after)
+        except (machine_model.Refused, machine_model.Nothing) as why:
+            self._must(moved == 0, f"{moved} movements where the model makes none: {why!r}")
+            return str(why)
+        self._must(moved == 1 or (moved == 0 and not must), f"{moved} movements where the model makes one")
+        if moved:
+            account.model = after
+            self._compare_books(account)
+        return refusal
+
+    def _observe(self, account: Account) -> None:
+        """A process died while it ended holds: see which receipts there are, and which holds are gone."""
+        model, wallet = account.model, self._wallet(account)
+        for name, held in sorted(model.holds.items()):
+            request = request_of(name)
+            receipt = done(self.world.main.ledger.receipt(account.name, request))
+            if receipt and request not in model.decisions:
+                worker = any(request == r for r, _ in account.requests) and receipt.reason == "completed"
+                swept = receipt.cost == 0 and held.deadline + SLACK_S < self.world.clock.now
+                self._must(worker or swept, "a receipt came up that nobody wrote")
+                model.decisions[request] = Decision(receipt.hold_id, receipt.hold, receipt.cost)
+            if name not in wallet.holds:
+                decision = model.decisions.get(request)
+                self._must(bool(decision) or request in account.released, "a hold ended without a receipt")
+                model.settle(name, decision.cost if decision and decision.hold == name else 0)
+
+    def _remember(self, account: Account, outcome: Outcome, effect: Effect | None) -> None:
+        if outcome.store and outcome.store.delayed:
+            self.late.append(Late(account, outcome.store, effect, self.now))
+
+    def _arrive(self, late: Late) -> None:
+        account = late.account
+        ((operation, params),) = late.store.delayed
+        self.count(f"late {operation}")
+        version = self._wallet(account).version
+        done(late.store.deliver_late())
+        if operation == "TransactWriteItems":
+            assert late.effect is not None
+            if self._wallet(account).version != version:
+                self._follow(account, version, late.effect, must=True)
+        elif operation == "UpdateItem":
+            self._arrive_at_wallet(account, params, late.sent)
+        elif params["TableName"] == TABLES.receipts:
+            self._observe_receipt(account, params)
+
+    def _arrive_at_wallet(self, account: Account, params: Params, sent: int) -> None:
+        model, there = account.model, self._wallet(account).holds
+        name, values = params["ExpressionAttributeNames"]["#hold"], params["ExpressionAttributeValues"]
+        if ":hold" in values:
+            amount, deadline = (int(values[":hold"]["M"][part]["N"]) for part in ("amount", "deadline"))
+            epoch, room = int(values[":epoch"]["N"]), int(values[":room"]["N"])
+            allowed = name not in model.holds and model.verdict(amount, epoch=epoch, room=room, now=sent) == "Held"
+            self._must((name in there) == (allowed or name in model.holds), "a late reserve was judged wrongly")
+            if allowed:
+                model.holds[name] = machine_model.Held(amount, deadline)
+        elif name in model.holds and name not in there:
+            model.settle(name, int(values[":cost"]["N"]))
+
+    def _observe_receipt(self, account: Account, params: Params) -> None:
+        """It stands if nothing else was written first."""
+        item = params["Item"]
+        decision = Decision(item["hold_id"]["S"], int(item["hold"]["N"]), int(item["cost"]["N"]))
+        account.model.decide(item["request_id"]["S"], decision)
+
+    def _settle_the_split(self, account: Account) -> None:
+        """Laying holds out over lots anew starts from how ended lots share what they bore, so it is taken over first."""
+        if account.model.ambiguous:
+            self._move(account, None, lambda process: process.grants.attribute(account.name), Model.attribute)
+
+    async def _transact(self, members: list[Params]) -> None:
+        await self.world.store.call("TransactWriteItems", {"TransactItems": members})
+
+    def _wallet(self, account: Account) -> Wallet:
+        stored = self.world.store.tables[TABLES.accounts].get((f"ACCOUNT#{account.name}", "WALLET"))
+        assert stored is not None
+        return read_wallet(stored[0])
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is None:
+            self.quiesce()
+            self._compare_wallets()
+
+
+def run(sequences: int, *, fresh: int | None = None, shrink: bool = True) -> tuple[Tally, list[str]]:
+    """The same sequences every time, or others for a `fresh` seed. A violation comes with the steps that lead to it."""
+
+    class Counted(Machine):
+        tally = Tally()
+
+    said: list[str] = []
+    chosen = settings(
+        max_examples=sequences,
+        stateful_step_count=STEPS,
+        derandomize=fresh is None,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+        report_multiple_bugs=False,
+    )
+    try:
+        run_state_machine_as_test(Counted if fresh is None else seed(fresh)(Counted), settings=chosen)
+    except Exception as error:
+        steps = [line.strip() for line in getattr(error, "__notes__", ()) if "the_wallets" not in line]
+        said.append(f"{type(error).__name__}: {error}; " + " ".join(steps))
+    return Counted.tally, said
+
+
+def prove(scale: int) -> Row:
+    fresh = None if scale == 1 else random.SystemRandom().randrange(1 << 32)
+    with timed("random histories against a naive model") as row:
+        tally, row.violations = run(SEQUENCES * scale, fresh=fresh)
+        row.how_many = f"{tally.sequences:,} sequences, {tally.steps:,} steps"
+        late = sum(count for what, count in tally.rules.items() if what.startswith("late"))
+        row.notes = (
+            f"{tally.rules.get('reserve: Held', 0):,} holds, {late:,} writes that came late, "
+            f"{tally.rules.get('expire under holds', 0):,} expiries under holds; seed {fresh or 'fixed'}"
+        )
+    return row

@@ -1,0 +1,353 @@
+"""One account's credit as a child would keep it: lots of coins, and every request burns its coins at once.
+
+Written from the documents and not from ledger/rules.py: no intervals, no lazy attribution, no totals that run ahead of
+the lots. A coin is a nano-dollar, so amounts are small.
+
+Coins under an open hold are not spent yet, so which they are is settled by the documented rule: when a lot's time comes,
+the coins lie in burn order and the holds cover them from the front in the order in which they were made. Coins of the lot
+that a hold covers may still be spent (a hold is spent from its front); what a hold does not spend of them expires.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from infergate.kernel.time import NEVER
+from infergate.schedules.sweep import SLACK_S
+
+
+class Refused(Exception):
+    """Named as the product's error is."""
+
+
+class Nothing(Exception):
+    """There is nothing to do: no movement, no entry."""
+
+
+@dataclass
+class Lot:
+    id: str
+    kind: str
+    granted: int
+    left: int
+    created: int
+    expires: int
+    priority: int
+    source: str = ""
+    spent: int = 0
+    expired: int = 0
+    frozen: int = 0
+    refunded: int = 0
+    removed: int = 0
+    ended: bool = False
+    """Its time has come and was dealt with: what is left of it lies in holds that were open then."""
+
+    @property
+    def burns(self) -> tuple[int, int, bool, int, str]:
+        """Priority, then what expires first, then what cannot be refunded, then the oldest."""
+        return self.priority, self.expires, self.kind == "paid", self.created, self.id
+
+
+@dataclass
+class Held:
+    amount: int
+    deadline: int
+    due: tuple[str, ...] = ()
+    """For each coin, front to back: the ended lot it is of, or "". Empty: no coin is of an ended lot."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    hold: str
+    amount: int
+    cost: int
+
+
+@dataclass
+class Case:
+    kind: str
+    state: str
+    amount: int
+    parts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Model:
+    lots: dict[str, Lot] = field(default_factory=dict)
+    holds: dict[str, Held] = field(default_factory=dict)
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    """request -> its receipt."""
+    cases: dict[str, Case] = field(default_factory=dict)
+    causes: set[str] = field(default_factory=set)
+    spent: int = 0
+    debt: int = 0
+    disputes: int = 0
+    status: str = "active"
+    epoch: int = 1
+    version: int = 1
+    next_expiry: int = NEVER
+    unbooked: bool = False
+    """Something was spent or lapsed since the last movement."""
+    ambiguous: bool = False
+    """Coins of ended lots were spent or lapsed while there were several such lots: which of them bore it, the wallet's
+    totals do not say, so only their sum is compared."""
+
+    def copy(self) -> "Model":
+        lots = {name: replace(lot) for name, lot in self.lots.items()}
+        holds = {name: replace(held) for name, held in self.holds.items()}
+        cases = {name: replace(case) for name, case in self.cases.items()}
+        return replace(
+            self, lots=lots, holds=holds, cases=cases, decisions=dict(self.decisions), causes=set(self.causes)
+        )
+
+    # what it comes to
+
+    @property
+    def held(self) -> int:
+        return sum(held.amount for held in self.holds.values())
+
+    @property
+    def available(self) -> int:
+        return sum(lot.left for lot in self.lots.values()) - self.held
+
+    @property
+    def balance(self) -> int:
+        return sum(lot.left for lot in self.lots.values())
+
+    def due(self, now: int) -> bool:
+        """Whether anything that could still be reserved has expired."""
+        return any(lot.left and not lot.ended and lot.expires <= now for lot in self.lots.values())
+
+    def in_burn_order(self) -> list[Lot]:
+        return sorted(self.lots.values(), key=lambda lot: lot.burns)
+
+    # requests
+
+    def verdict(self, amount: int, *, epoch: int, room: int, now: int) -> str:
+        if self.status != "active":
+            return "NotActive"
+        if self.epoch != epoch:
+            return "Stale"
+        if self.next_expiry <= now:
+            return "CreditDue"
+        if self.available < amount:
+            return "NotEnough"
+        return "Held" if len(self.holds) < room else "TooManyInFlight"
+
+    def settle(self, hold: str, cost: int) -> None:
+        held = self.holds.pop(hold)
+        due = held.due or ("",) * held.amount
+        for name in filter(None, due[:cost]):
+            self.lots[name].left -= 1
+            self.lots[name].spent += 1
+        for name in filter(None, due[cost:]):
+            self.lots[name].left -= 1
+            self.lots[name].expired += 1
+        _burn((lot for lot in self.in_burn_order() if not lot.ended), due[:cost].count(""), "spent")
+        self.spent += cost
+        of_ended = any(due)
+        self.unbooked |= bool(cost) or any(due[cost:])
+        self.ambiguous |= (
+            of_ended and sum(1 for lot in self.lots.values() if lot.ended and (lot.left or lot.id in due)) > 1
+        )
+
+    def decide(self, request: str, decision: Decision) -> Decision:
+        return self.decisions.setdefault(request, decision)
+
+    def finish(self, request: str) -> bool:
+        """Settle the request's hold by its receipt, if it is there."""
+        decision = self.decisions[request]
+        if decision.hold not in self.holds:
+            return False
+        self.settle(decision.hold, decision.cost)
+        return True
+
+    def sweep(self, now: float) -> None:
+        for name, held in sorted(self.holds.items()):
+            if held.deadline + SLACK_S < now:
+                request = name.rpartition(".")[0]
+                decision = self.decide(request, Decision(name, held.amount, 0))
+                self.settle(name, decision.cost if decision.hold == name else 0)
+
+    # movements: each either raises and changes nothing, or is one movement
+
+    def moved(self, cause: str = "") -> None:
+        self.version += 1
+        self.unbooked = False
+        self.next_expiry = min((lot.expires for lot in self.lots.values() if lot.left and not lot.ended), default=NEVER)
+        if cause:
+            self.causes.add(cause)
+
+    def attribute(self) -> None:
+        if not self.unbooked:
+            raise Nothing
+        self.moved()
+
+    def add(self, lot: Lot, cause: str) -> None:
+        self._once(cause)
+        repaid = min(self.debt, lot.granted) if lot.kind == "paid" else 0
+        self.lots[lot.id] = replace(lot, left=lot.granted - repaid, removed=repaid)
+        self.debt -= repaid
+        self.moved(cause)
+
+    def expire(self, now: int) -> None:
+        self._end(now, lambda lot: lot.expires <= now)
+
+    def remove(self, campaign: str, now: int) -> None:
+        self._end(now, lambda lot: lot.source == f"campaign:{campaign}" and lot.kind != "paid")
+
+    def _end(self, now: int, ends: Callable[[Lot], bool]) -> None:
+        if not any(ends(lot) and lot.left and not lot.ended for lot in self.lots.values()) and self.next_expiry > now:
+            raise Nothing
+        for lot in self.lots.values():
+            if ends(lot):
+                lot.expires = min(lot.expires, now)
+        coins = [lot.id for lot in self.in_burn_order() for _ in range(lot.left)]
+        for lot in self.lots.values():
+            lot.ended |= lot.expires <= now
+        for _, held in sorted(self.holds.items()):
+            covered, coins = coins[: held.amount], coins[held.amount :]
+            held.due = tuple(name if self.lots[name].ended else "" for name in covered)
+            if not any(held.due):
+                held.due = ()
+        for name in coins:
+            if self.lots[name].ended:
+                self.lots[name].left -= 1
+                self.lots[name].expired += 1
+        self.moved()
+
+    def ask_refund(self, case: str, amount: int, now: int) -> None:
+        self._once(case)
+        if self.status != "active":
+            raise Refused("AccountNotActive")
+        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and lot.expires > now]
+        if amount > min(self.available, sum(lot.left for lot in paid)):
+            raise Refused("InvalidRequest")
+        self.cases[case] = Case("refund", "requested", amount, _burn(reversed(paid), amount, "frozen"))
+        self.moved(case)
+
+    def step_refund(self, case: str, to: str) -> None:
+        came_from = self._came_from(case, to, {"approved": ("requested",), "sent": ("approved",)}[to])
+        if self.status != "active":
+            raise Refused("AccountNotActive")
+        came_from.state = to
+        self.moved()
+
+    def end_refund(self, case: str, to: str, now: int) -> None:
+        before = {"rejected": ("requested",), "failed": ("approved", "sent"), "refunded": ("sent",)}[to]
+        found = self._came_from(case, to, before)
+        found.state = to
+        for name, part in found.parts.items():
+            if to == "refunded":
+                self.lots[name].frozen -= part
+                self.lots[name].refunded += part
+            else:
+                self._thaw(name, part, now)
+        self.moved()
+
+    def open_dispute(self, case: str, payment: str, amount: int) -> None:
+        self._once(case)
+        lot = next((lot for lot in self.lots.values() if lot.kind == "paid" and lot.source == payment), None)
+        if lot is None:
+            raise Refused("NotFound")
+        contested = max(0, min(amount, lot.granted - lot.refunded - lot.frozen - lot.removed))
+        part = 0 if lot.ended else min(contested, lot.left, self.available)
+        lot.left -= part
+        lot.frozen += part
+        self.cases[case] = Case("dispute", "open", contested, {lot.id: part})
+        self.disputes += 1
+        self.epoch += 1
+        if self.status not in ("suspended", "closed"):
+            self.status = "disputed"
+        self.moved(case)
+
+    def end_dispute(self, case: str, to: str, now: int) -> None:
+        found = self._came_from(case, to, ("open",))
+        found.state = to
+        self.disputes -= 1
+        self.epoch += 1
+        ((name, part),) = found.parts.items()
+        if to == "won":
+            self._thaw(name, part, now)
+            if self.status == "disputed" and self.disputes == 0:
+                self.status = "active"
+        else:
+            self.lots[name].frozen -= part
+            self.lots[name].removed += part
+            paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
+            clawed = min(found.amount - part, self.available, sum(lot.left for lot in paid))
+            _burn(paid, clawed, "removed")
+            self.debt += found.amount - part - clawed
+            if self.status != "closed":
+                self.status = "suspended"
+        self.moved()
+
+    def propose(self, case: str, amount: int, *, alone: bool, now: int) -> None:
+        self._once(case)
+        if alone:
+            self._adjust(case, amount, now)
+        self.cases[case] = Case("adjustment", "applied" if alone else "proposed", amount)
+        self.moved(case)
+
+    def end_adjustment(self, case: str, to: str, now: int) -> None:
+        found = self._came_from(case, to, ("proposed",))
+        if to == "applied":
+            self._adjust(case, found.amount, now)
+        found.state = to
+        self.moved()
+
+    def _adjust(self, case: str, amount: int, now: int) -> None:
+        if amount > 0:
+            name = f"grant_{case}"
+            self.lots[name] = Lot(name, "goodwill", amount, amount, now, NEVER, 100, f"adjustment:{case}")
+            return
+        lots = [lot for lot in self.in_burn_order() if not lot.ended]
+        if -amount > min(self.available, sum(lot.left for lot in lots)):
+            raise Refused("InvalidRequest")
+        _burn(lots, -amount, "removed")
+
+    def _thaw(self, name: str, part: int, now: int) -> None:
+        """Frozen credit comes back; if its time came meanwhile, it is gone."""
+        lot = self.lots[name]
+        lot.frozen -= part
+        if lot.expires <= now:
+            lot.expired += part
+        else:
+            lot.left += part
+
+    def _once(self, cause: str) -> None:
+        if cause in self.causes:
+            raise Nothing
+
+    def _came_from(self, case: str, to: str, states: Iterable[str]) -> Case:
+        found = self.cases[case]
+        if found.state == to:
+            raise Nothing
+        if found.state not in states:
+            raise Refused("InvalidRequest")
+        return found
+
+    # what cannot be known
+
+    def adopt(self, split: dict[str, tuple[int, int, int]]) -> None:
+        """Take over how spent, expired and left lie among ended lots, and relabel the coins in holds to fit."""
+        for name, (spent, expired, left) in split.items():
+            lot = self.lots[name]
+            lot.spent, lot.expired, lot.left = spent, expired, left
+        labels = [lot.id for lot in self.in_burn_order() if lot.ended for _ in range(lot.left)]
+        for _, held in sorted(self.holds.items()):
+            held.due = tuple(name and labels.pop(0) for name in held.due)
+        self.ambiguous = False
+
+
+def _burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:
+    """Move coins from what is left of the lots, in the order given. Raises AssertionError where there are too few."""
+    taken: dict[str, int] = {}
+    for lot in lots:
+        part = min(lot.left, amount)
+        if part:
+            lot.left -= part
+            setattr(lot, into, getattr(lot, into) + part)
+            amount -= part
+            taken[lot.id] = part
+    assert amount == 0, f"{amount} coins burn from nowhere"
+    return taken
