@@ -10,10 +10,14 @@ from infergate.kernel.errors import InvalidRequest, NotFound
 from infergate.kernel.money import format_usd
 from infergate.ledger.statement import Sums, csv_header, csv_row, json_row, rows, sums_object
 from infergate.schedules.audit import audit as audit_books
+from infergate.schedules.audit import audit_usage
 from infergate.schedules.sweep import LOOK_BACK_S, WEEK_S
 from infergate.wiring.rooms import Rooms
 
 from tools.ops.session import Rows, Session, account_id, cli, run, session
+
+COUNTED = ("entries missing", "wallet missing", "usage totals")
+"""Differences that are numbers of things, not money."""
 
 
 @cli.command()
@@ -97,8 +101,11 @@ def expire(session: Session) -> None:
 
 @cli.command()
 @click.argument("account", required=False)
+@click.option(
+    "--usage-day", type=click.DateTime(["%Y-%m-%d"]), help="Whose usage totals to compare; yesterday's if not given."
+)
 @session
-def audit(session: Session, account: str | None) -> None:
+def audit(session: Session, account: str | None, usage_day: datetime | None) -> None:
     """Add up every book, and say each identity's difference. Exit status 1 if any is not 0."""
     clean = True
 
@@ -106,9 +113,11 @@ def audit(session: Session, account: str | None) -> None:
         nonlocal clean
         name = await account_id(rooms, account) if account else None
         report = await audit_books(rooms.store, rooms.tables, name)
+        day = usage_day or datetime.fromtimestamp(rooms.desk.now_s() - 86_400, UTC)
+        await audit_usage(rooms.rebuild, report, day.strftime("%Y%m%d"))
         clean = report.clean
         rows: Rows = [
-            {"identity": identity, "difference": format_usd(difference) if "missing" not in identity else difference}
+            {"identity": identity, "difference": format_usd(difference) if identity not in COUNTED else difference}
             for identity, difference in report.differences.items()
         ]
         rows += [{"account": one, "broken": wrong} for one, wrong in report.broken.items()]

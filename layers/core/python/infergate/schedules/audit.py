@@ -23,6 +23,7 @@ from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.ledger.wallet import read_wallet
 from infergate.store.client import Params, Store
 from infergate.store.errors import Item
+from infergate.usage.rebuild import Rebuild
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ class Report:
     differences: dict[str, Nanos]
     broken: dict[str, dict[str, Nanos]]
     """account -> the identities that do not hold, with their differences."""
+    names: list[str]
 
     @property
     def clean(self) -> bool:
@@ -130,7 +132,20 @@ def _report(books: list[Books]) -> Report:
         holds=sum(len(b.wallet.holds) for b in books if b.wallet),
         differences=dict(totals),
         broken=broken,
+        names=[one.account for one in books],
     )
+
+
+async def audit_usage(rebuild: Rebuild, report: Report, day: str) -> None:
+    """Compare the usage totals of a day that is over (yyyymmdd) with its receipts, and add what differs to the report.
+
+    "usage totals" counts cells, not money. Raises Malformed for a receipt that cannot be read.
+    """
+    report.differences["usage totals"] = 0
+    for account in report.names:
+        if wrong := len(await rebuild.verify(account, day)):
+            report.differences["usage totals"] += wrong
+            report.broken.setdefault(account, {})["usage totals"] = wrong
 
 
 async def _scan(store: Store, table: str) -> AsyncIterator[Item]:

@@ -27,7 +27,9 @@ from infergate.schedules.sweep import Sweep
 from infergate.store.boto import BotoStore
 from infergate.store.client import Store
 from infergate.store.secrets import Secrets
+from infergate.usage.rebuild import Rebuild
 from infergate.wiring.gateway import tables
+from infergate.wiring.rollups import rebuild
 
 ADJUSTED_ALONE_MAX = usd("100")
 """What an operator may adjust without a second person."""
@@ -49,6 +51,7 @@ class Rooms:
     sweep: Sweep
     expire: Expire
     remind: Remind
+    rebuild: Rebuild
     log: Callable[[dict[str, Any]], None]
 
 
@@ -81,6 +84,7 @@ def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clo
         sweep=Sweep(store, ledger, places.counters, clock),
         expire=Expire(store, grants, places.accounts, clock),
         remind=Remind(store, grants, places.accounts, clock),
+        rebuild=rebuild(store, environment, clock),
         log=json_lines(clock),
     )
 
