@@ -68,7 +68,8 @@ async def rows(books: Books, ledger: Ledger, account: str, from_s: int, to_s: in
     movements = [
         (e.at, f"entry {e.number:012d}", e.kind, e.amount, "", e.reason, e.actor) for e in await books.entries(account)
     ]
-    first = min([from_s, *(m[0] for m in movements)])
+    # Nothing is spent before the first movement; a day of slack for clocks that differ.
+    first = min([to_s, *(m[0] for m in movements)]) - DAY_S
     start = first - first % DAY_S
     balance = 0
     for day in range(start, to_s, DAY_S):
