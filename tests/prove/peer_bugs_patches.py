@@ -1,6 +1,6 @@
 """The money bugs of comparable gateways, put back into ours: a few lines of source each, and the test that must notice.
 
-Numbers are threads of /work/shared/lessons.md and advisories of security.md, section 1. A patch is (module, old, new): the
+Numbers are threads and advisories of comparable systems, by repository. A patch is (module, old, new): the
 old text stands exactly once in the module, or the patch no longer says what it did.
 """
 
@@ -174,8 +174,9 @@ PEER_BUGS = (
         ("infergate.accounts.accounts", '    local = local.partition("+")[0]\n', ""),
     ), "tests.unit.accounts.test_accounts::test_a_tag_makes_no_other_address"),
     PeerBug("whoever signs up twice at once has two trials", "polar#6993, LiteLLM#40095", (
-        ("infergate.accounts.accounts", '            "ConditionExpression": "attribute_not_exists(pk)",',
-         '            "ConditionExpression": "attribute_exists(pk) OR attribute_not_exists(pk)",'),
+        ("infergate.accounts.accounts", "    return [put_new(table, item) for item in items]",
+         '    items = [put_new(table, item)["Put"]["Item"] for item in items]\n'
+         '    return [{"Put": {"TableName": table, "Item": item}} for item in items]'),
     ), f"{OURS}::test_an_address_that_signs_up_twenty_times_at_once_has_one_trial"),
     PeerBug("a save writes the balance that it read before", "CVE-2026-64865, new-api#2748", (
         ("infergate.ledger.entries", 'adds = [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]',

@@ -143,7 +143,7 @@ def it_is_charged_before_the_provider_answers(patch: pytest.MonkeyPatch) -> None
 
     async def early(job: Job) -> None:
         admission: Admission = job.admission
-        await job.house.ledger._settle(admission.account, admission.hold.id, admission.hold.amount, 80_000)
+        await job.house.ledger._settle(admission.key.account, admission.hold.id, admission.hold.amount, 80_000)
         await run(job)
 
     patch.setattr(Job, "run", early)

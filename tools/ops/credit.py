@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 from infergate.kernel.money import format_usd
-from infergate.kernel.time import NEVER, iso
+from infergate.kernel.time import NEVER, iso_or_none
 from infergate.ledger.types import GRANT_KINDS, Grant
 from infergate.wiring.rooms import Rooms
 
@@ -32,7 +32,7 @@ def grant_row(grant: Grant) -> dict[str, Any]:
         "granted": format_usd(grant.granted),
         "left": format_usd(grant.left),
         "frozen": format_usd(grant.frozen) if grant.frozen else None,
-        "expires": iso(grant.expires_at) if grant.expires_at < NEVER else "never",
+        "expires": iso_or_none(grant.expires_at) or "never",
         "source": grant.source,
     }
 

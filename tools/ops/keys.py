@@ -5,7 +5,7 @@ from typing import Any
 import click
 from infergate.accounts.keys import ApiKey
 from infergate.console import api_keys
-from infergate.kernel.time import NEVER, iso
+from infergate.kernel.time import iso, iso_or_none
 from infergate.wiring.rooms import Rooms
 
 from tools.ops.session import Rows, Session, account_id, cli, run, session
@@ -23,7 +23,7 @@ def key_row(key: ApiKey, now_s: int) -> dict[str, Any]:
         "hint": key.hint,
         "state": key.state(now_s),
         "created": iso(key.created_at),
-        "expires": iso(key.expires_at) if key.expires_at < NEVER else "never",
+        "expires": iso_or_none(key.expires_at) or "never",
         "limits": key.limits,
     }
 

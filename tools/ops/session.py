@@ -13,7 +13,7 @@ from infergate.console import accounts
 from infergate.edge.errors import wire_error
 from infergate.kernel.errors import InferGateError, InvalidRequest, NotFound
 from infergate.kernel.money import format_usd, usd
-from infergate.kernel.time import NEVER, iso
+from infergate.kernel.time import iso_or_none
 from infergate.store.errors import StoreError
 from infergate.wiring.rooms import Rooms
 
@@ -78,7 +78,7 @@ async def balance_row(rooms: Rooms, name: str) -> dict[str, Any]:
         "debt": format_usd(wallet.debt) if wallet.debt else None,
         "difference": format_usd(wallet.difference),
         "holds": len(wallet.holds),
-        "next_expiry": iso(wallet.next_expiry) if wallet.next_expiry < NEVER else None,
+        "next_expiry": iso_or_none(wallet.next_expiry),
     }
 
 

@@ -14,6 +14,7 @@ from infergate.kernel.errors import InvalidRequest
 from infergate.store.client import Params
 from infergate.store.codec import decode_item, encode_item, record
 from infergate.store.errors import Item
+from infergate.store.transact import put_new
 
 ACCOUNT = "ACCOUNT"
 AUDIT = "AUDIT#"
@@ -62,7 +63,7 @@ def put_members(table: str, account: Account, claim_pk: str) -> list[Params]:
         {"pk": claim_pk, "sk": "EMAIL", "account": account.id},
         {"pk": f"ACCOUNT#{account.id}", "sk": ACCOUNT, **asdict(account)},
     ]
-    return [_put_new(table, item) for item in items]
+    return [put_new(table, item) for item in items]
 
 
 def change_member(table: str, account: str, attribute: str, value: str | bool) -> Params:
@@ -87,18 +88,8 @@ def audit_member(table: str, account: str, audit_id: str, at: int, actor: str, a
         "action": action,
         "reason": reason,
     }
-    return _put_new(table, item)
+    return put_new(table, item)
 
 
 def read(item: Item) -> Account:
     return record(Account, decode_item(item))
-
-
-def _put_new(table: str, item: dict[str, object]) -> Params:
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": encode_item(item),
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
-    }

@@ -19,6 +19,7 @@ from infergate.kernel.time import NEVER
 from infergate.store.client import Params
 from infergate.store.codec import decode_item, encode_item, record
 from infergate.store.errors import Item
+from infergate.store.transact import put_new
 
 PREFIX = "sk-ig-"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -86,16 +87,7 @@ def put_members(table: str, key: ApiKey) -> list[Params]:
         {"pk": lookup_pk(key.hash), "sk": KEY},
         {"pk": f"ACCOUNT#{key.account}", "sk": OWNED + key.id},
     ]
-    return [
-        {
-            "Put": {
-                "TableName": table,
-                "Item": encode_item(place | values),
-                "ConditionExpression": "attribute_not_exists(pk)",
-            }
-        }
-        for place in places
-    ]
+    return [put_new(table, place | values) for place in places]
 
 
 def change_members(table: str, key: ApiKey, attribute: str, value: int | str | bool) -> list[Params]:

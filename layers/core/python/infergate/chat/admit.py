@@ -23,10 +23,8 @@ ROUNDS = 6
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    account: str
     key: ApiKey
     hold: Hold
-    available: Nanos
     output: int
     standings: Standings
 
@@ -56,7 +54,7 @@ async def admit(house: House, request: InferenceRequest, key: ApiKey, model: Mod
     except StoreError as error:
         await house.ledger.release(key.account, held.hold)
         raise Unavailable("the rate counters are busy") from error
-    return Admission(key.account, key, held.hold, held.available, output, counted.standings)
+    return Admission(key, held.hold, output, counted.standings)
 
 
 async def _hold(

@@ -250,7 +250,7 @@ class Job:
         route = self.route
         cost, loss = charge(bill.units, route.price, hold.amount) if route and bill.units else (0, 0)
         return Receipt(
-            account=self.admission.account,
+            account=self.admission.key.account,
             request_id=self.request.request_id,
             hold_id=hold.id,
             hold=hold.amount,

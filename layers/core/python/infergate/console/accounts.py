@@ -12,7 +12,7 @@ from infergate.ledger.grants import bump_epoch, opening
 from infergate.ledger.ledger import Chance, Sleep
 from infergate.ledger.types import Grant
 from infergate.store.client import Params, Store, get
-from infergate.store.errors import Busy, OutcomeUnknown, Rejected, TransactionFailed
+from infergate.store.errors import Busy, OutcomeUnknown, TransactionFailed
 from infergate.store.secrets import Secrets
 
 TRIES = 8
@@ -48,8 +48,6 @@ class Desk:
             except TransactionFailed as failed:
                 if not failed.conflicted:
                     return False
-            except Rejected:
-                raise
             except (Busy, OutcomeUnknown):
                 pass
             await self.sleep(self.chance() * 0.02 * 2**tried)

@@ -9,6 +9,7 @@ from infergate.catalog.shelf import Shelf
 from infergate.console.accounts import Desk, open_account
 from infergate.kernel.errors import NotFound
 from infergate.store.client import query
+from infergate.store.transact import put_new
 
 PLAN = "starter"
 CAMPAIGN = "trial"
@@ -38,7 +39,6 @@ async def account_of(desk: Desk, sub: str) -> str:
 
 
 async def _belongs(desk: Desk, sub: str, account: str) -> None:
-    item = {"pk": {"S": f"USER#{sub}"}, "sk": {"S": f"ACCOUNT#{account}"}, "role": {"S": "owner"}}
-    put = {"TableName": desk.table, "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-    # Refused means that the membership is there already.
-    await desk.transact([{"Put": put}])
+    membership = {"pk": f"USER#{sub}", "sk": f"ACCOUNT#{account}", "role": "owner"}
+    # Refused means that it is there already.
+    await desk.transact([put_new(desk.table, membership)])

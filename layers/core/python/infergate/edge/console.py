@@ -17,7 +17,7 @@ from infergate.console.sign_up import account_of
 from infergate.edge.errors import wire_error
 from infergate.kernel.errors import InferGateError, InvalidKey, InvalidRequest, Unavailable
 from infergate.kernel.money import format_usd
-from infergate.kernel.time import NEVER, iso
+from infergate.kernel.time import iso, iso_or_none
 from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger
 
@@ -81,7 +81,7 @@ def build(desk: Desk, ledger: Ledger, grants: Grants) -> APIGatewayRestResolver:
                     "kind": grant.kind,
                     "granted": format_usd(grant.granted),
                     "left": format_usd(grant.left),
-                    "expires_at": iso(grant.expires_at) if grant.expires_at < NEVER else None,
+                    "expires_at": iso_or_none(grant.expires_at),
                 }
                 for grant in run(grants.attribute(account))
             ],
@@ -124,6 +124,6 @@ def _shown(desk: Desk, key: ApiKey) -> dict[str, Any]:
         "hint": key.hint,
         "state": key.state(desk.now_s()),
         "created_at": iso(key.created_at),
-        "expires_at": iso(key.expires_at) if key.expires_at < NEVER else None,
+        "expires_at": iso_or_none(key.expires_at),
         "limits": key.limits,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from infergate.chat.attempts import OURS, THE_CALLERS
 from infergate.chat.types import Headers
 from infergate.kernel import errors
 from infergate.kernel.errors import InferGateError
@@ -146,7 +147,7 @@ def _rate_limited(error: errors.RateLimited) -> WireError:
 def _upstream(error: errors.UpstreamFailed) -> WireError:
     """The provider's words only where they tell the caller what to change; its refusals of our own key never look like the
     caller's."""
-    if error.status in (400, 413, 415, 422):
+    if error.status in THE_CALLERS:
         return WireError(400, error.message, "invalid_request_error", error.code, error.param)
     if error.status == 429:
         wait = min(int(error.retry_after_s or 1) or 1, 86_400)
@@ -154,7 +155,7 @@ def _upstream(error: errors.UpstreamFailed) -> WireError:
         return WireError(429, message, "rate_limit_error", "upstream_rate_limited", None, tuple(_wait(wait)))
     if error.status == 504:
         return WireError(504, f"{error.message} Nothing was charged; try again.", "server_error", "upstream_timeout")
-    if error.status in (401, 402, 403, 404):
+    if error.status in OURS:
         message = "The model's provider refused this gateway. Nothing was charged; the operator has been told."
         return WireError(502, message, "server_error", "upstream_refused")
     if error.status >= 500 and error.status != 502:

@@ -29,7 +29,7 @@ from infergate.kernel.errors import (
 )
 from infergate.kernel.ids import REQUEST_ID, new_id
 from infergate.kernel.money import format_usd
-from infergate.kernel.time import NEVER, iso
+from infergate.kernel.time import iso, iso_or_none
 from infergate.ledger.types import Receipt
 
 type Get = Callable[[House, str | None, str], Awaitable[dict[str, Any]]]
@@ -186,7 +186,7 @@ async def credits(house: House, presented: str | None, _: str) -> dict[str, Any]
         "spent": format_usd(wallet.spent),
         "debited": format_usd(wallet.debited),
         "requests_in_flight": len(wallet.holds),
-        "next_expiry": iso(wallet.next_expiry) if wallet.next_expiry < NEVER else None,
+        "next_expiry": iso_or_none(wallet.next_expiry),
     }
 
 
@@ -200,7 +200,7 @@ async def key_info(house: House, presented: str | None, _: str) -> dict[str, Any
         "hint": key.hint,
         "plan": key.plan,
         "created_at": iso(key.created_at),
-        "expires_at": iso(key.expires_at) if key.expires_at < NEVER else None,
+        "expires_at": iso_or_none(key.expires_at),
         "limits": key.limits,
     }
 

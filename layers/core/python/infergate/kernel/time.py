@@ -21,6 +21,11 @@ def hour_of(milliseconds: int) -> str:
     return _hour(milliseconds // 3_600_000)
 
 
+def iso_or_none(seconds: int) -> str | None:
+    """For an expiry: None for what does not expire."""
+    return iso(seconds) if seconds < NEVER else None
+
+
 @lru_cache(maxsize=64)
 def _hour(hours: int) -> str:
     return datetime.fromtimestamp(hours * 3600, UTC).strftime("%Y%m%d%H")

@@ -1,14 +1,12 @@
 """Corrections by an operator, with a reason; above a limit only with a second person's approval."""
 
-from dataclasses import replace
-
 from infergate.kernel.errors import InvalidRequest
 from infergate.kernel.money import Nanos, format_usd
 from infergate.kernel.time import NEVER
 from infergate.ledger import cases
 from infergate.ledger.books import Books, Draft, Plan
 from infergate.ledger.cases import ADJUST, Case
-from infergate.ledger.rules import plan_burn
+from infergate.ledger.rules import plan_burn, remove
 from infergate.ledger.types import Grant, Wallet
 
 
@@ -86,17 +84,13 @@ class Adjustments:
         taken = plan_burn((g for g in grants if not g.lapsing), -case.amount)
         if taken.uncovered or -case.amount > wallet.available:
             raise InvalidRequest(f"Only ${format_usd(wallet.available)} is available to take.", "amount")
-        after = [
-            replace(g, left=g.left - taken.taken.get(g.id, 0), removed=g.removed + taken.taken.get(g.id, 0))
-            for g in grants
-        ]
+        after = [remove(g, taken.taken.get(g.id, 0)) for g in grants]
         add = {"available": case.amount, "debited": -case.amount}
         return Plan(after, [Draft("adjustment", case.amount, cause=cause)], add)
 
     async def _proposed(self, account: str, case_id: str, to: str) -> Case:
         case = await self._case(account, case_id)
-        if case.state not in ("proposed", to):
-            raise InvalidRequest(f"The adjustment {case_id} is {case.state}: it cannot become {to}.", "state")
+        cases.check_state(case, to, ("proposed", to))
         return case
 
     async def _case(self, account: str, case_id: str) -> Case:

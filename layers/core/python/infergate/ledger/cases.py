@@ -12,13 +12,15 @@ accounts table:
 
 from dataclasses import asdict, dataclass, field
 
-from infergate.kernel.errors import NotFound
+from infergate.kernel.errors import InvalidRequest, NotFound
 from infergate.kernel.money import Nanos
 from infergate.ledger.keys import account_pk
 from infergate.store.client import Params, Store, get, query
 from infergate.store.codec import decode_item, encode_item, record
+from infergate.store.transact import put_new
 
 REFUND, DISPUTE, ADJUST = "REFUND", "DISPUTE", "ADJUST"
+_NAMES = {REFUND: "refund", DISPUTE: "dispute", ADJUST: "adjustment"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,7 @@ def open_members(table: str, case: Case) -> list[Params]:
     """They fail if a case of this id exists."""
     item = {"pk": account_pk(case.account), "sk": f"{case.kind}#{case.id}", **asdict(case)}
     mark = {"pk": f"QUEUE#{case.kind}", "sk": case.id, "account": case.account}
-    put = {"TableName": table, "Item": encode_item(item), "ConditionExpression": "attribute_not_exists(pk)"}
-    return [{"Put": put}, {"Put": {"TableName": table, "Item": encode_item(mark)}}]
+    return [put_new(table, item), {"Put": {"TableName": table, "Item": encode_item(mark)}}]
 
 
 def step_members(table: str, case: Case, to: str, *, closes: bool, reference: str = "") -> list[Params]:
@@ -63,6 +64,12 @@ def step_members(table: str, case: Case, to: str, *, closes: bool, reference: st
         key = encode_item({"pk": f"QUEUE#{case.kind}", "sk": case.id})
         members.append({"Delete": {"TableName": table, "Key": key}})
     return members
+
+
+def check_state(case: Case, to: str, from_: tuple[str, ...]) -> None:
+    """Raises InvalidRequest unless the case may go from where it is to `to`."""
+    if case.state not in from_:
+        raise InvalidRequest(f"The {_NAMES[case.kind]} {case.id} is {case.state}: it cannot become {to}.", "state")
 
 
 async def read(store: Store, table: str, kind: str, account: str, case_id: str) -> Case:

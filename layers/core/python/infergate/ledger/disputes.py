@@ -5,12 +5,12 @@ From its opening to `won` the account is not active, so nothing is admitted.
 
 from dataclasses import replace
 
-from infergate.kernel.errors import InvalidRequest, NotFound
+from infergate.kernel.errors import NotFound
 from infergate.kernel.money import Nanos
 from infergate.ledger import cases
 from infergate.ledger.books import Books, Draft, Plan, Planner
 from infergate.ledger.cases import DISPUTE, Case
-from infergate.ledger.rules import freeze, plan_burn, plan_thaw
+from infergate.ledger.rules import freeze, plan_burn, plan_thaw, remove
 from infergate.ledger.types import Grant, Wallet
 
 
@@ -88,12 +88,8 @@ class Disputes:
             taken = plan_burn(paid, min(spent, wallet.available))
             clawed = sum(taken.taken.values())
             debt = spent - clawed
-            after = [
-                replace(g, left=g.left - taken.taken.get(g.id, 0), removed=g.removed + taken.taken.get(g.id, 0))
-                for g in gone
-            ]
             return Plan(
-                grants=after,
+                grants=[remove(g, taken.taken.get(g.id, 0)) for g in gone],
                 drafts=[Draft("chargeback", -clawed, cause=f"dispute:{case_id}:end", debt=debt)],
                 add={"available": -clawed, "debited": clawed, "debt": debt, "disputes": -1, "epoch": 1},
                 put={} if wallet.status == "closed" else {"status": "suspended"},
@@ -104,8 +100,7 @@ class Disputes:
 
     async def _open(self, account: str, case_id: str, to: str) -> Case:
         case = await self._case(account, case_id)
-        if case.state not in ("open", to):
-            raise InvalidRequest(f"The dispute {case_id} is {case.state}: it cannot become {to}.", "state")
+        cases.check_state(case, to, ("open", to))
         return case
 
     async def _end(self, account: str, case: Case, to: str, plan: Planner, actor: str) -> Case:

@@ -15,19 +15,20 @@ from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
 from infergate.store.codec import decode_item, encode, encode_item, record
 from infergate.store.errors import Item
+from infergate.store.transact import put_new
 
 
 def put_entry(table: str, account: str, entry: Entry) -> Params:
-    return _put_new(table, account, entry_sk(entry.number), asdict(entry))
+    return put_new(table, {"pk": account_pk(account), "sk": entry_sk(entry.number), **asdict(entry)})
 
 
 def put_cause(table: str, account: str, cause: str, entry: int) -> Params:
-    return _put_new(table, account, CAUSE + cause, {"entry": entry})
+    return put_new(table, {"pk": account_pk(account), "sk": CAUSE + cause, "entry": entry})
 
 
 def put_grant(table: str, account: str, grant: Grant) -> list[Params]:
     """The grant and, if it ends, the mark by which the expiry run finds it."""
-    members = [_put_new(table, account, GRANT + grant.id, asdict(grant))]
+    members = [put_new(table, {"pk": account_pk(account), "sk": GRANT + grant.id, **asdict(grant)})]
     if grant.expires_at < NEVER:
         pk = due_pk(grant.expires_at, spread_of(grant.id, DUE_SPREAD))
         mark = {"pk": pk, "sk": due_sk(grant.expires_at, account, grant.id), "account": account}
@@ -102,14 +103,3 @@ def read_entry(item: Item) -> Entry:
 
 def read_grant(item: Item) -> Grant:
     return record(Grant, decode_item(item))
-
-
-def _put_new(table: str, account: str, sk: str, values: dict[str, Any]) -> Params:
-    item = {"pk": account_pk(account), "sk": sk, **values}
-    return {
-        "Put": {
-            "TableName": table,
-            "Item": encode_item(item),
-            "ConditionExpression": "attribute_not_exists(pk)",
-        }
-    }

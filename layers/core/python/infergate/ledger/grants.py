@@ -13,6 +13,7 @@ from infergate.ledger.rules import Share, burn_order, less, plan_lapse
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
 from infergate.store.codec import encode_item
+from infergate.store.transact import put_new
 
 
 def opening(table: str, account: str, grants: Sequence[Grant], now_s: int, actor: str) -> list[Params]:
@@ -43,8 +44,7 @@ def opening(table: str, account: str, grants: Sequence[Grant], now_s: int, actor
         "entries": len(grants),
         "next_expiry": entries.next_expiry(grants),
     }
-    put = {"TableName": table, "Item": encode_item(wallet), "ConditionExpression": "attribute_not_exists(pk)"}
-    return [{"Put": put}, *members]
+    return [put_new(table, wallet), *members]
 
 
 def bump_epoch(table: str, account: str, status: str | None = None) -> Params:
@@ -113,7 +113,7 @@ class Grants:
         def due(grant: Grant) -> bool:
             return grant.expires_at <= self._books.now_s()
 
-        return await self._end(account, due, "expiry", cause="", actor="clock", reason="its time had come")
+        return await self._end(account, due, "expiry", actor="clock", reason="its time had come")
 
     async def remove_campaign(self, account: str, campaign: str, *, actor: str, reason: str) -> Nanos:
         """End what is left of a campaign's gifts, by its terms. What open holds have reserved may still be spent."""
@@ -122,11 +122,9 @@ class Grants:
         def ended(grant: Grant) -> bool:
             return grant.source == source and grant.kind != "paid"
 
-        return await self._end(account, ended, "removal", cause="", actor=actor, reason=reason)
+        return await self._end(account, ended, "removal", actor=actor, reason=reason)
 
-    async def _end(
-        self, account: str, ends: Callable[[Grant], bool], kind: str, *, cause: str, actor: str, reason: str
-    ) -> Nanos:
+    async def _end(self, account: str, ends: Callable[[Grant], bool], kind: str, *, actor: str, reason: str) -> Nanos:
         now_s = self._books.now_s()
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan | None:
@@ -142,12 +140,12 @@ class Grants:
             ]
             return Plan(
                 grants=after,
-                drafts=[Draft(kind, -amount, name, cause) for name, amount in lapse.expired.items()],
+                drafts=[Draft(kind, -amount, name) for name, amount in lapse.expired.items()],
                 add={"available": -gone, "debited": gone},
                 holds={name: replace(h, due=lapse.held.get(name, ())) for name, h in wallet.holds.items()},
             )
 
-        made = await self._books.move(account, plan, cause=cause, actor=actor, reason=reason)
+        made = await self._books.move(account, plan, cause="", actor=actor, reason=reason)
         return -sum(entry.amount for entry in made if entry.reason == reason)
 
     async def attribute(self, account: str) -> list[Grant]:

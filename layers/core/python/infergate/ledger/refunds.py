@@ -51,7 +51,7 @@ class Refunds:
 
     async def approve(self, account: str, case_id: str, *, actor: str) -> Case:
         """Raises AccountNotActive: an account that was suspended meanwhile gets no refund."""
-        return await self._step(account, case_id, "approved", ("requested",), actor=actor, needs_active=True)
+        return await self._step(account, case_id, "approved", ("requested",), actor=actor)
 
     async def reject(self, account: str, case_id: str, *, actor: str, reason: str) -> Case:
         """Give the frozen credit back."""
@@ -59,7 +59,7 @@ class Refunds:
 
     async def sent(self, account: str, case_id: str, *, actor: str) -> Case:
         """Before the payment provider is asked: from here on only its word ends the case."""
-        return await self._step(account, case_id, "sent", ("approved",), actor=actor, needs_active=True)
+        return await self._step(account, case_id, "sent", ("approved",), actor=actor)
 
     async def refunded(self, account: str, case_id: str, *, reference: str, actor: str) -> Case:
         """The provider has paid it back."""
@@ -115,24 +115,22 @@ class Refunds:
     ) -> Case:
         case = await self._case(account, case_id)
         if case.state != to:
-            _check_state(case, to, from_)
+            cases.check_state(case, to, from_)
             await self._books.move(account, plan_of(case), cause=f"refund:{case_id}:end", actor=actor, reason=reason)
         ended = await self._case(account, case_id)
         if ended.state != to:
             # Another decision was faster; this one changed nothing.
-            _check_state(ended, to, ())
+            cases.check_state(ended, to, ())
         return ended
 
-    async def _step(
-        self, account: str, case_id: str, to: str, from_: tuple[str, ...], *, actor: str, needs_active: bool
-    ) -> Case:
+    async def _step(self, account: str, case_id: str, to: str, from_: tuple[str, ...], *, actor: str) -> Case:
         case = await self._case(account, case_id)
         if case.state == to:
             return case
-        _check_state(case, to, from_)
+        cases.check_state(case, to, from_)
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-            if needs_active and wallet.status != "active":
+            if wallet.status != "active":
                 raise AccountNotActive(wallet.status)
             draft = Draft(f"refund_{to}", 0, cause=f"refund:{case_id}:{to}")
             return Plan(grants, [draft], members=cases.step_members(self._books.table, case, to, closes=False))
@@ -142,11 +140,6 @@ class Refunds:
 
     async def _case(self, account: str, case_id: str) -> Case:
         return await cases.read(self._books.store, self._books.table, REFUND, account, case_id)
-
-
-def _check_state(case: Case, to: str, from_: tuple[str, ...]) -> None:
-    if case.state not in from_:
-        raise InvalidRequest(f"The {case.kind.lower()} {case.id} is {case.state}: it cannot become {to}.", "state")
 
 
 def _from_the_end(paid: list[Grant], amount: Nanos) -> dict[str, Nanos]:

@@ -70,6 +70,11 @@ def freeze(grant: Grant, amount: Nanos) -> Grant:
     return replace(grant, left=grant.left - amount, frozen=grant.frozen + amount)
 
 
+def remove(grant: Grant, amount: Nanos) -> Grant:
+    """Take `amount` of what is left away for good."""
+    return replace(grant, left=grant.left - amount, removed=grant.removed + amount)
+
+
 @dataclass(frozen=True, slots=True)
 class Thaw:
     """`expired[grant]` is what did not come back, because its time came while it was frozen."""

@@ -25,10 +25,12 @@ class Standings:
 
 @dataclass(slots=True)
 class Counted:
-    """An admitted count, and how to take it back."""
+    """An admitted count, and what it takes to take it back: few requests need that, so its write is not made before."""
 
     standings: Standings
-    undo: Params
+    key: Params
+    limits: Limits
+    tokens: int
 
 
 class Rates:
@@ -43,12 +45,13 @@ class Rates:
             answer = await self._store.call("UpdateItem", add(self._table, key, limits, tokens, now_s))
         except ConditionFailed as failed:
             raise refusal(limits, failed.old, tokens, now_s) from None
-        return Counted(standings(limits, answer["Attributes"], now_s), take_back(self._table, key, limits, tokens))
+        return Counted(standings(limits, answer["Attributes"], now_s), key, limits, tokens)
 
     async def undo(self, counted: Counted) -> None:
         """The request was refused for another reason. If this fails, the account is counted one too many for a minute."""
         try:
-            await self._store.call("UpdateItem", counted.undo)
+            write = take_back(self._table, counted.key, counted.limits, counted.tokens)
+            await self._store.call("UpdateItem", write)
         except StoreError:
             return
 
