@@ -7,6 +7,7 @@ import pytest
 from infergate.catalog.types import Channel, PriceBook, Route
 from infergate.chat.attempts import Attempts, _said_no, may_go_on, not_answered
 from infergate.kernel.errors import UpstreamFailed
+from infergate.providers.openai import OpenAI
 from infergate.transport.http1 import FirstByteTimeout, ReadTimeout, Response, TransportError
 
 ROUTE = Route("route-a", Channel("on", "openai", "https://a.example.com", "a"), "m", PriceBook("book", "1", {}))
@@ -26,7 +27,7 @@ class Head:
 
 def said_no(status: int, body: Any = WORDS, retry_after: bytes | None = None) -> UpstreamFailed:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return _said_no(ROUTE, cast("Response", Head(status, retry_after)), raw)
+    return _said_no(OpenAI(), ROUTE, cast("Response", Head(status, retry_after)), raw)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

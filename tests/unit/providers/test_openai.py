@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from infergate.providers.openai import OpenAI
-from infergate.providers.types import USAGE_MAX
+from infergate.providers.types import USAGE_MAX, Target
 
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PROVIDER = OpenAI()
+TARGET = Target("https://provider.example/v1", "theirs", "s3cret")
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -29,7 +30,7 @@ def chat(prompt: Any = 10, output: Any = 5, **details: Any) -> dict[str, Any]:
 
 
 def sent(body: dict[str, Any]) -> dict[str, Any]:
-    parsed = json.loads(PROVIDER.call("chat/completions", body, "theirs", "s3cret").body)
+    parsed = json.loads(PROVIDER.call("chat/completions", body, TARGET).body)
     assert isinstance(parsed, dict)
     return parsed
 
@@ -68,7 +69,7 @@ def test_the_callers_body_is_left_as_it_is() -> None:
 
 
 def test_the_secret_is_in_the_authorization_header_and_nowhere_else() -> None:
-    call = PROVIDER.call("embeddings", {"model": "ours"}, "theirs", "s3cret")
+    call = PROVIDER.call("embeddings", {"model": "ours"}, TARGET)
 
     assert call.path == "/embeddings"
     assert call.headers == [("content-type", "application/json"), ("authorization", "Bearer s3cret")]

@@ -24,6 +24,7 @@ class Channel:
     kind: str
     base_url: str
     secret: str
+    """Its name in Secrets Manager below the deployment's prefix; empty where the function's own role opens it."""
     enabled: bool = True
     output_field: str = "max_completion_tokens"
     """What this provider calls the limit of a chat's output."""
@@ -31,6 +32,8 @@ class Channel:
     idle_timeout_s: int = 30
     answer_timeout_s: int = 300
     """How long an answer that is not streamed may take: it comes whole, so its first byte comes late."""
+    options: dict[str, str] = field(default_factory=dict)
+    """What its kind needs to know besides: a region, a version of the API."""
 
 
 @dataclass(frozen=True, slots=True)

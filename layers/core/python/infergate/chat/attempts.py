@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from infergate.catalog.types import Route
 from infergate.chat.types import House, InferenceRequest
 from infergate.kernel.errors import UpstreamFailed
-from infergate.providers.types import Provider
+from infergate.providers.types import Provider, Refusal, Target
 from infergate.transport.http1 import Response, TransportError, parse_url
 
 ANSWER_MAX = 16 << 20
@@ -35,9 +33,11 @@ async def call(
 ) -> Response:
     """The head of a 200 from this route. Raises UpstreamFailed; Unavailable where the channel's secret cannot be had."""
     provider = provider_of(house, route)
-    secret = await house.secrets.value(house.channel_secret_prefix + route.channel.secret)
-    outgoing = provider.call(request.endpoint, body, route.upstream_model, secret)
-    origin, base = parse_url(route.channel.base_url)
+    channel = route.channel
+    secret = await house.secrets.value(house.channel_secret_prefix + channel.secret) if channel.secret else ""
+    target = Target(channel.base_url, route.upstream_model, secret, channel.options)
+    outgoing = provider.call(request.endpoint, body, target)
+    origin, base = parse_url(channel.base_url)
     try:
         response = await house.http.send(
             origin,
@@ -52,7 +52,7 @@ async def call(
         raw = await response.read(limit=ERROR_MAX, timeout_s=10)
     except TransportError as error:
         raise not_answered(route, error) from error
-    raise _said_no(route, response, raw)
+    raise _said_no(provider, route, response, raw)
 
 
 def provider_of(house: House, route: Route) -> Provider:
@@ -71,19 +71,14 @@ def may_go_on(error: UpstreamFailed) -> bool:
     return error.status in RETRYABLE or error.status in OURS or error.status >= 500 or error.status == 0
 
 
-def _said_no(route: Route, response: Response, raw: bytes) -> UpstreamFailed:
-    try:
-        error = orjson.loads(raw).get("error")
-    except (ValueError, AttributeError):
-        error = None
-    details = error if isinstance(error, dict) and response.status in THE_CALLERS else {}
-    message, code, param = details.get("message"), details.get("code"), details.get("param")
+def _said_no(provider: Provider, route: Route, response: Response, raw: bytes) -> UpstreamFailed:
+    said = provider.refusal(raw) if response.status in THE_CALLERS else Refusal()
     return UpstreamFailed(
         route.id,
         response.status,
-        message[:500] if isinstance(message, str) else "The model's provider refused the request.",
-        code[:100] if isinstance(code, str) else None,
-        param[:200] if isinstance(param, str) else None,
+        said.message or "The model's provider refused the request.",
+        said.code,
+        said.param,
         _retry_after_s(response.header(b"retry-after")),
     )
 

@@ -23,9 +23,7 @@ from infergate.kernel.errors import Unavailable, UpstreamFailed
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.money import Nanos
 from infergate.ledger.types import Receipt
-from infergate.providers.sse import BrokenStream, SseReader
-from infergate.providers.types import Usage
-from infergate.providers.wire_json import parse_json
+from infergate.providers.types import BrokenStream, Events, Usage
 from infergate.transport.http1 import ReadTimeout, Response, TransportError
 
 END_S = 0.25
@@ -116,8 +114,8 @@ class Job:
             raw = await response.read(limit=ANSWER_MAX, timeout_s=max(1.0, began + timeout_s - self.house.clock()))
         except TransportError as error:
             raise attempts.not_answered(route, error) from error
-        answer = parse_json(raw)
-        if not isinstance(answer, dict) or answer.get("error"):
+        answer = provider_of(self.house, route).answer(self.request.endpoint, sent, raw)
+        if answer is None or answer.get("error"):
             raise UpstreamFailed(route.id, 502, "The model's provider sent no answer.")
         self.first_token = self.house.clock()
         self.attempts.note(route, "answered", began, self.first_token)
@@ -146,11 +144,12 @@ class Job:
         began = self.house.clock()
         timeout_s = min(route.channel.first_byte_timeout_s, self.deadline - began)
         response = await attempts.call(self.house, self.request, body, route, timeout_s)
-        relay = Relay(provider_of(self.house, route), wants_usage=self.request.wants_usage)
-        if not (response.header(b"content-type") or b"").startswith(b"text/event-stream"):
+        provider = provider_of(self.house, route)
+        relay = Relay(provider, wants_usage=self.request.wants_usage)
+        if not (response.header(b"content-type") or b"").startswith(provider.stream_type):
             response.abort()
             raise UpstreamFailed(route.id, 502, "The model's provider did not answer with a stream.")
-        reader = SseReader()
+        reader = provider.events(body)
         try:
             first = await self._first_frames(response, reader, relay, began + timeout_s)
         except TransportError as error:
@@ -173,7 +172,7 @@ class Job:
             response.abort()
         return True
 
-    async def _first_frames(self, response: Response, reader: SseReader, relay: Relay, until: float) -> bytes:
+    async def _first_frames(self, response: Response, reader: Events, relay: Relay, until: float) -> bytes:
         """Until something can be sent or the stream is over: so far another route may still be tried."""
         while not relay.over:
             piece = await response.chunk(max(0.001, until - self.house.clock()))
@@ -183,7 +182,7 @@ class Job:
                 relay.failure = "The model's provider ended its answer early."
         return b""
 
-    async def _relay(self, response: Response, reader: SseReader, relay: Relay, frames: bytes, route: Route) -> None:
+    async def _relay(self, response: Response, reader: Events, relay: Relay, frames: bytes, route: Route) -> None:
         idle_s, silent_s, gone_at = route.channel.idle_timeout_s, 0.0, None
         while True:
             if frames:
@@ -235,7 +234,7 @@ class Job:
 
     def _bill_of(self, route: Route, usage: Usage | None, relayed_bytes: int, *, failed: bool = False) -> Bill:
         """Who pays: docs/architecture.md has the table."""
-        output = usage.units.get("output", 0) if usage else 0
+        output = usage.units.get("output", 0) + usage.units.get("reasoning", 0) if usage else 0
         if self.request.kind == "chat" and not relayed_bytes and not output:
             return Bill("upstream failed before any output" if failed else "empty answer")
         reason = "upstream failed in mid-stream" if failed else "completed"
@@ -322,7 +321,7 @@ async def _read_end(response: Response, relay: Relay) -> None:
             await response.chunk(END_S)
 
 
-def _frames(reader: SseReader, relay: Relay, piece: bytes) -> bytes:
+def _frames(reader: Events, relay: Relay, piece: bytes) -> bytes:
     """What to send for a piece of the provider's stream; stops at the first event after which nothing may follow."""
     try:
         events = reader.feed(piece)

@@ -9,6 +9,12 @@ from infergate.kernel.money import Nanos, cost_of
 
 OUTPUT_FLOOR = 64
 """Where the caller set no limit and little credit is left, an answer shorter than this is not worth buying."""
+A_KIND_OF = {
+    "cache_write_1h": "cache_write",
+    "reasoning": "output",
+    "audio_output": "output",
+}
+"""Where a bucket that has no rate of its own is counted; all others, as input."""
 USUAL_OUTPUT = 1000
 BYTES_PER_TOKEN = 4
 """For a likely count; the hold uses the certain bound of one."""
@@ -84,10 +90,12 @@ def output_wanted(request: InferenceRequest, model: Model) -> int:
 
 
 def fit(units: dict[str, int], book: PriceBook) -> dict[str, int]:
-    """The same units in buckets that the book prices: what has no rate of its own counts as input. Adds the request."""
+    """The same units in buckets that the book prices: what has no rate of its own counts as what it is a kind of."""
     fitted: dict[str, int] = {}
     for bucket, count in units.items():
-        name = bucket if bucket in book.rates else "input"
+        name = bucket
+        while name not in book.rates and name != "input":
+            name = A_KIND_OF.get(name, "input")
         fitted[name] = fitted.get(name, 0) + count
     if book.rates.get("request"):
         fitted["request"] = 1

@@ -2,20 +2,39 @@
 
 from typing import Any
 
-from infergate.providers.types import USAGE_MAX, Call, Usage
-from infergate.providers.wire_json import dump_json
+from infergate.providers.sse import SseReader
+from infergate.providers.types import USAGE_MAX, Call, Events, Refusal, Target, Usage
+from infergate.providers.wire_json import dump_json, parse_json
 
 
 class OpenAI:
     """https://platform.openai.com/docs/api-reference, as of late 2026."""
 
-    def call(self, endpoint: str, body: dict[str, Any], upstream_model: str, secret: str) -> Call:
-        outgoing = {**body, "model": upstream_model}
+    stream_type = b"text/event-stream"
+
+    def call(self, endpoint: str, body: dict[str, Any], target: Target) -> Call:
+        outgoing = {**body, "model": target.model}
         if outgoing.get("stream"):
             # Always asked for, whatever the client wants to see: it is what the charge is made from.
             outgoing["stream_options"] = {**(outgoing.get("stream_options") or {}), "include_usage": True}
-        headers = [("content-type", "application/json"), ("authorization", f"Bearer {secret}")]
+        headers = [("content-type", "application/json"), ("authorization", f"Bearer {target.secret}")]
         return Call(f"/{endpoint}", headers, dump_json(outgoing))
+
+    def answer(self, endpoint: str, body: dict[str, Any], raw: bytes) -> dict[str, Any] | None:
+        answer = parse_json(raw)
+        return answer if isinstance(answer, dict) else None
+
+    def events(self, body: dict[str, Any]) -> Events:
+        return SseReader()
+
+    def refusal(self, raw: bytes) -> Refusal:
+        answer = parse_json(raw)
+        error = answer.get("error") if isinstance(answer, dict) else None
+        return (
+            refusal_of(error.get("message"), error.get("code"), error.get("param"))
+            if isinstance(error, dict)
+            else Refusal()
+        )
 
     def usage(self, answer: dict[str, Any]) -> Usage | None:
         wire = answer.get("usage")
@@ -30,9 +49,22 @@ class OpenAI:
         details = details if isinstance(details, dict) else {}
         cached = _count(details, "cached_tokens", required=False)
         written = _count(details, "cache_write_tokens", required=False)
-        if cached + written > prompt:
+        written_1h = _count(details, "cache_write_1h_tokens", required=False)
+        if cached + written + written_1h > prompt:
             raise ValueError("more tokens cached than sent")
-        units = {"input": prompt - cached - written, "cached_input": cached, "cache_write": written, "output": output}
+        details = wire.get("completion_tokens_details")
+        details = details if isinstance(details, dict) else {}
+        reasoning = _count(details, "reasoning_tokens", required=False)
+        if reasoning > output:
+            raise ValueError("more tokens reasoned than put out")
+        units = {
+            "input": prompt - cached - written - written_1h,
+            "cached_input": cached,
+            "cache_write": written,
+            "cache_write_1h": written_1h,
+            "output": output - reasoning,
+            "reasoning": reasoning,
+        }
         return Usage({bucket: count for bucket, count in units.items() if count}, wire)
 
 
@@ -45,3 +77,12 @@ def _count(counts: dict[str, Any], name: str, *, required: bool) -> int:
         shown = str(value)[:40] if isinstance(value, int | float) else type(value).__name__
         raise ValueError(f"{name} is {shown}")
     return value
+
+
+def refusal_of(message: Any, code: Any, param: Any) -> Refusal:
+    """Only what is text, and no more of it than an error needs."""
+    return Refusal(
+        message[:500] if isinstance(message, str) else None,
+        code[:100] if isinstance(code, str) else None,
+        param[:200] if isinstance(param, str) else None,
+    )

@@ -4,13 +4,11 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html. Only `da
 and `retry` lines are dropped, so that nothing of a provider's framing reaches our caller.
 """
 
+from infergate.providers.types import BrokenStream
+
 LINE_MAX = 1 << 20
 EVENT_MAX = 2 << 20
 _BOM = b"\xef\xbb\xbf"
-
-
-class BrokenStream(Exception):
-    """A line or an event beyond its limit."""
 
 
 class SseReader:
