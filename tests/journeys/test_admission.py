@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.console import api_keys
 from infergate.kernel.money import cost_of, format_usd, usd
 
@@ -86,7 +86,7 @@ async def test_the_limit_on_requests_in_flight_is_exact(live: Live) -> None:
 
 async def apply(live: Live, overrides: dict[str, str]) -> None:
     base = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
-    snapshot = compile_file(parse((ROOT / "catalog.yaml").read_text(), base | overrides))
+    snapshot = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), base | overrides))
     await live.house.shelf.apply(snapshot, "test")
 
 

@@ -5,6 +5,7 @@ import asyncio
 import httpx
 from infergate.chat.idempotency import Claim
 from infergate.console import api_keys
+from infergate.console.api_keys import Terms
 from infergate.kernel.ids import new_id
 from infergate.ledger.ledger import Ask, Held
 from infergate.ledger.types import Receipt
@@ -111,7 +112,9 @@ async def test_keys_are_an_accounts_own_and_an_endpoints_own(live: Live) -> None
 async def test_an_answer_is_kept_only_for_an_account_that_asked_and_replayed_to_the_byte(live: Live) -> None:
     for stream in (False, True):
         customer = await live.customer()
-        await api_keys.keep_answers(live.rooms.desk, customer.account, True, actor="test")
+        await api_keys.change_terms(
+            live.rooms.desk, customer.account, Terms(keep_answers=True), actor="test", reason=""
+        )
         how = {"stream": stream}
         first = await live.chat(customer, DONE, headers=KEY, **how)
 

@@ -10,7 +10,7 @@ import httpx
 import orjson
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 
@@ -305,7 +305,7 @@ async def with_channel(live: Live, **terms: object) -> None:
     overrides = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
     overrides |= {"channels.openai.enabled": "false"}
     overrides |= {f"channels.demo.{name}": str(value) for name, value in terms.items()}
-    await live.house.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), overrides)), "test")
+    await live.house.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test")
 
 
 async def test_one_connection_to_the_provider_serves_one_stream_after_another(live: Live) -> None:

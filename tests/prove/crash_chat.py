@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from infergate.catalog.types import Campaign, Channel, Model, Plan, PriceBook, Route, Snapshot
 from infergate.console import accounts, api_keys
+from infergate.console.api_keys import Terms
 from infergate.kernel.money import format_usd, usd
 from infergate.schedules.sweep import Swept
 
@@ -26,6 +27,7 @@ SNAPSHOT = Snapshot(
     },
     {"starter": Plan("starter", 600, 2_000_000, 100)},
     {"trial": Campaign("trial", "trial", usd("20"), 90)},
+    channels={"near": _NEAR, "far": _FAR},
 )
 
 _USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
@@ -134,7 +136,7 @@ async def who_asked_before(p: Process) -> Facts:
 
 async def who_keeps_answers(p: Process) -> Facts:
     facts = await customer(p)
-    await api_keys.keep_answers(p.desk, facts["account"], True, actor="explorer")
+    await api_keys.change_terms(p.desk, facts["account"], Terms(keep_answers=True), actor="explorer", reason="")
     return facts
 
 

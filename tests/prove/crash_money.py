@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from infergate.console import accounts, api_keys, sign_up
+from infergate.console.api_keys import Terms
 from infergate.kernel.money import usd
 from infergate.ledger.types import Entry
 from infergate.schedules.sweep import Swept
@@ -91,7 +92,7 @@ async def revoke_key(p: Process, facts: Facts) -> Any:
 
 
 async def keep_answers(p: Process, facts: Facts) -> None:
-    await api_keys.keep_answers(p.desk, facts["account"], True, actor="anna")
+    await api_keys.change_terms(p.desk, facts["account"], Terms(keep_answers=True), actor="anna", reason="")
 
 
 def created(history: History) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import uvicorn
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.chat.types import House
 from infergate.console import accounts, api_keys
 from infergate.edge.openai import Gateway
@@ -175,7 +175,7 @@ async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | No
             "channels.demo.base_url": f"{upstream_url}/v1",
             "channels.openai.enabled": "false",
         }
-        await others.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), overrides)), "test")
+        await others.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test")
         async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=httpx.Limits(max_connections=300)) as client:
             yield Live(built, others, clock, service, client, base_url, upstream_url, lines)
         await http.close()

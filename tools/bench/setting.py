@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import orjson
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.console import accounts, api_keys
 from infergate.edge.openai import Gateway
 from infergate.kernel.errors import Unavailable

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.console import accounts, api_keys
 from infergate.kernel.money import usd
 from infergate.kernel.time import NEVER
@@ -187,7 +187,7 @@ async def _stock(rooms: Rooms, environment: Mapping[str, str], upstream_port: in
     _put_channel_secret(environment, "demo", "demo-upstream-key")
     if api_key:
         _put_channel_secret(environment, "openai", api_key)
-    await rooms.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), overrides)), ACTOR)
+    await rooms.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), ACTOR)
 
 
 def _put_channel_secret(environment: Mapping[str, str], name: str, value: str) -> None:

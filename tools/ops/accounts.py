@@ -1,7 +1,11 @@
 """Opening, suspending and reinstating accounts, and what they chose."""
 
+from dataclasses import asdict
+from typing import Any
+
 import click
 from infergate.console import accounts, api_keys
+from infergate.console.api_keys import Terms
 from infergate.kernel.errors import InvalidRequest
 from infergate.wiring.rooms import Rooms
 
@@ -65,16 +69,25 @@ def set_status(session: Session, account: str, status: str, reason: str) -> None
     run(session, work)
 
 
-@cli.command("keep-answers")
+@cli.command()
 @click.argument("account")
-@click.argument("choice", type=click.Choice(["on", "off"]))
+@click.option("--plan", help="One of the catalog in force.")
+@click.option("--price-bp", type=int, help="What it pays, in basis points of the list price: 9000 is ten per cent off.")
+@click.option("--region", "regions", multiple=True, help="Where its prompts may be processed. `any`: everywhere.")
+@click.option("--no-retention/--may-retain", default=None, help="Only over providers that keep no prompts.")
+@click.option("--keep-answers/--keep-no-answers", default=None, help="For two days, with their Idempotency-Key.")
+@click.option("--reason", required=True)
 @session
-def keep_answers(session: Session, account: str, choice: str) -> None:
-    """Whether answers are kept for two days with their Idempotency-Key. Off unless the customer asked for it."""
+def terms(session: Session, /, account: str, reason: str, regions: tuple[str, ...], **changes: Any) -> None:
+    """Change an account's plan, price or settings. In force at its next request."""
 
     async def work(rooms: Rooms) -> Rows:
         owner = await account_id(rooms, account)
-        await api_keys.keep_answers(rooms.desk, owner, choice == "on", actor=session.actor)
-        return [{"account": owner, "keep_answers": choice}]
+        if changes["plan"] is not None and changes["plan"] not in (await rooms.shelf.current()).plans:
+            raise InvalidRequest(f"There is no plan {changes['plan']}.", "plan")
+        listed = None if not regions else [] if regions == ("any",) else list(regions)
+        asked = Terms(regions=listed, **changes)
+        await api_keys.change_terms(rooms.desk, owner, asked, actor=session.actor, reason=reason)
+        return [{"account": owner} | {name: value for name, value in asdict(asked).items() if value is not None}]
 
     run(session, work)

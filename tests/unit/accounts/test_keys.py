@@ -201,7 +201,7 @@ def test_what_is_stored_holds_nothing_of_the_secret() -> None:
 
 
 def test_a_change_touches_both_places_and_never_a_revoked_key() -> None:
-    members = [member["Update"] for member in change_members("accounts", key(), "expires_at", NOW)]
+    members = [member["Update"] for member in change_members("accounts", key(), {"expires_at": NOW, "name": "other"})]
 
     places = [(m["Key"]["pk"]["S"], m["Key"]["sk"]["S"]) for m in members]
     assert places == [(f"KEY#{'ab' * 32}", "KEY"), ("ACCOUNT#acc_1", "KEY#key_1")]

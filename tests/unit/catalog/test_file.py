@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import CatalogFile, parse
+from infergate.catalog.file import CatalogFile
+from infergate.catalog.read import CatalogRefused, Problem, parse, read_folder, read_texts
 from infergate.catalog.types import NEEDED_BUCKETS
 
-COMMITTED = (Path(__file__).parents[3] / "catalog.yaml").read_text()
+COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
 
 SMALL = """
 models:
@@ -109,17 +110,17 @@ def test_the_small_catalog_of_these_tests_is_valid() -> None:
         ("price_books/dear/input", 1.5, "price_books.dear.input"),
         ("price_books/dear/input", 1, "price_books.dear.input"),
         ("price_books/dear/input", True, "price_books.dear.input"),
-        ("price_books/dear/input", None, "price_books.dear.input"),
+        ("price_books/dear/input", None, "no price for input"),
         ("price_books/dear/input", float("nan"), "price_books.dear.input"),
         ("price_books/dear/input", "NaN", "price_books.dear.input"),
         ("price_books/dear/input", "1e3", "price_books.dear.input"),
         ("price_books/dear/input", "0.0000000001", "price_books.dear.input"),
         ("price_books/dear/input", "-1.00", "price_books.dear.input"),
         ("price_books/dear/input", "999999999999", "price_books.dear.input"),
-        ("price_books/dear/inptu", "1.00", "price_books.dear: no bucket 'inptu'"),
+        ("price_books/dear/inptu", "1.00", "price_books.dear.inptu"),
         ("price_books/unused", {"input": "-1"}, "price_books.unused.input"),
         ("price_books/unused", {"input": "free"}, "price_books.unused.input"),
-        ("price_books/unused", {"tokens": "1"}, "price_books.unused: no bucket"),
+        ("price_books/unused", {"tokens": "1"}, "price_books.unused.tokens"),
         ("campaigns/trial/amount", "0", "campaigns.trial.amount"),
         ("campaigns/trial/amount", "-20.00", "campaigns.trial.amount"),
         ("campaigns/trial/amount", 20, "campaigns.trial.amount"),
@@ -132,6 +133,32 @@ def test_the_small_catalog_of_these_tests_is_valid() -> None:
         ("models/chatty/routes/chatty-a/channel", "two", "models.chatty.routes.chatty-a: no channel 'two'"),
         ("models/chatty/routes/chatty-a/price_book", "none", "models.chatty.routes.chatty-a: no price book 'none'"),
         ("plans/starter/models", ["chatty", "gone"], "plans.starter: no model 'gone'"),
+        ("aliases", {"nick": "gone"}, "aliases.nick: no model 'gone'"),
+        ("aliases", {"chatty": "embedder"}, "aliases.chatty: a model has this name"),
+        ("aliases", {"a": "b", "b": "c", "c": "a"}, "aliases.a: it goes round in a ring: a -> b -> c -> a"),
+        ("aliases", {"a": "a"}, "aliases.a: it goes round in a ring: a -> a"),
+        # Tiers and editions of a price.
+        ("price_books/dear/above", {"200k": {"input": "2"}}, "price_books.dear.above"),
+        ("price_books/dear/above", {"-1": {"input": "2"}}, "price_books.dear.above"),
+        ("price_books/dear/above", {"5": {"input": 2}}, "price_books.dear.above.5.input"),
+        ("price_books/dear/above", {"5": {"reasoning": "2"}}, "price_books.dear: above 5 tokens it prices reasoning"),
+        ("price_books/dear/service_tiers", {"cheap": {"input": "1"}}, "price_books.dear: no service tier 'cheap'"),
+        ("price_books/dear/service_tiers", {"flex": {"input": "1"}}, "has no price for output in its tier 'flex'"),
+        ("price_books/dear", [], "price_books.dear: it has no edition"),
+        (
+            "price_books/dear",
+            [{"input": "1", "output": "1"}, {"input": "2", "output": "2"}],
+            "price_books.dear: two of its editions begin on the same day",
+        ),
+        ("price_books/dear", [{"input": "1", "output": -1}], "price_books.dear.0.output"),
+        ("models/chatty/routes/chatty-a/markup", "0", "models.chatty.routes.chatty-a.markup"),
+        ("models/chatty/routes/chatty-a/markup", "1e3", "models.chatty.routes.chatty-a.markup"),
+        ("models/chatty/routes/chatty-a/markup", 1.05, "models.chatty.routes.chatty-a.markup"),
+        (
+            "models/embedder/routes",
+            {"chatty-a": {"channel": "one", "upstream_model": "e", "price_book": "cheap"}},
+            "models.embedder.routes.chatty-a: the model 'chatty' has a route of this name already",
+        ),
         # A price that is not complete.
         (
             "models/chatty/routes/chatty-a/price_book",
@@ -171,7 +198,10 @@ def test_the_small_catalog_of_these_tests_is_valid() -> None:
         ("channels/one/base_url", "https://api.example.com/v1\n", "channels.one.base_url"),
         ("channels/one/kind", "other", "channels.one.kind"),
         ("channels/one/secret", "../other", "channels.one.secret"),
-        ("channels/one/secret", "", "channels.one.secret"),
+        ("channels/one/secret", "", "channels.one: it needs a secret"),
+        ("channels/one/region", "EU", "channels.one.region"),
+        ("channels/one/concurrency", 0, "channels.one.concurrency"),
+        ("channels/one/options", {"a": 1}, "channels.one.options.a"),
         ("channels/one/enabled", "yes", "channels.one.enabled"),
         ("channels/one/enabled", 1, "channels.one.enabled"),
         ("channels/one/idle_timeout_s", 0, "channels.one.idle_timeout_s"),
@@ -246,7 +276,8 @@ def test_a_merged_mapping_is_no_duplicate() -> None:
         'dear: {input: "1.00"', 'base: &base {input: "9", output: "9"}\n  dear: {<<: *base, input: "1.00"'
     )
 
-    assert parse(text).price_books["dear"] == {"input": "1.00", "cached_input": "0.50", "output": "4.00"}
+    (edition,) = parse(text).price_books["dear"]
+    assert edition.rates() == {"input": "1.00", "cached_input": "0.50", "output": "4.00"}
 
 
 @pytest.mark.parametrize(
@@ -303,3 +334,47 @@ def test_an_override_is_checked_like_the_file(path: str, value: str, place: str)
         parse(SMALL, {path: value})
 
     assert place in str(refused.value)
+
+
+def test_a_folder_of_files_is_one_catalog(tmp_path: Path) -> None:
+    sections = yaml.safe_load(SMALL)
+    for name in ("models", "channels", "price_books"):
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump({name: sections.pop(name)}))
+    (tmp_path / "rest.yaml").write_text(yaml.safe_dump(sections))
+
+    assert read_folder(tmp_path) == parse(SMALL)
+
+
+def test_every_problem_is_listed_with_its_file_its_path_and_the_reason() -> None:
+    whole = yaml.safe_load(SMALL)
+    whole["models"]["chatty"]["routes"]["chatty-a"]["channel"] = "two"
+    whole["plans"]["starter"]["models"] = ["gone"]
+    files = {
+        "models.yaml": yaml.safe_dump({"models": whole.pop("models")}),
+        "rest.yaml": yaml.safe_dump(whole),
+    }
+
+    with pytest.raises(CatalogRefused) as refused:
+        read_texts(files)
+
+    assert refused.value.problems == [
+        Problem("models.yaml", "models.chatty.routes.chatty-a", "no channel 'two'"),
+        Problem("rest.yaml", "plans.starter", "no model 'gone'"),
+    ]
+
+
+def test_what_stands_in_two_files_is_refused() -> None:
+    with pytest.raises(CatalogRefused, match=r"plans\.starter: it stands in a\.yaml already"):
+        read_texts({"a.yaml": SMALL, "b.yaml": "plans: {starter: {requests_per_minute: 1}}"})
+
+
+def test_all_that_is_malformed_is_listed_too() -> None:
+    text = with_value("models/chatty/context", 0).replace("concurrency: 5", "concurrency: 0")
+
+    with pytest.raises(CatalogRefused) as refused:
+        parse(text)
+
+    assert [problem.path for problem in refused.value.problems] == [
+        "models.chatty.context",
+        "plans.starter.concurrency",
+    ]

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
-from infergate.catalog.shelf import STALE_S, Shelf
-from infergate.kernel.errors import Unavailable
+from infergate.catalog.read import parse
+from infergate.catalog.shelf import STALE_S, Change, Shelf
+from infergate.kernel.errors import NotFound, Unavailable
 
 from tests.support.faults import FaultyStore, Mode
 from tests.support.memory_store import MemoryStore
 from tools.local.template import ROOT
 
-FIRST = compile_file(parse((ROOT / "catalog.yaml").read_text()))
+FIRST = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text()))
 SECOND = replace(FIRST, version="second")
 
 
@@ -57,3 +57,35 @@ async def test_every_gateway_follows_within_thirty_seconds_and_none_sees_half_a_
 async def test_without_a_catalog_nothing_is_sold() -> None:
     with pytest.raises(Unavailable):
         await Shelf(MemoryStore(["catalog"]), "catalog", lambda: 0.0).current()
+
+
+async def test_every_change_stands_in_the_history_with_its_author_and_reason() -> None:
+    memory, now = MemoryStore(["catalog"]), [1_000.0]
+    shelf = Shelf(memory, "catalog", lambda: now[0])
+    await shelf.apply(FIRST, "anna", "opening")
+    now[0] += 5
+    await shelf.apply(SECOND, "bob", "dearer")
+    await shelf.apply(await shelf.at(FIRST.version), "anna", "back")
+
+    assert await shelf.history() == [
+        Change(1, FIRST.version, 1000, "anna", "opening"),
+        Change(2, "second", 1005, "bob", "dearer"),
+        Change(3, FIRST.version, 1005, "anna", "back"),
+    ]
+    assert await in_force(memory) == FIRST.version
+
+
+@pytest.mark.parametrize("mode", [Mode.REPLY_LOST, Mode.NEVER_SENT, Mode.THROTTLED])
+@pytest.mark.parametrize("call", [0, 1, 2])
+async def test_a_change_whose_answer_was_lost_stands_in_the_history_once(mode: Mode, call: int) -> None:
+    memory = MemoryStore(["catalog"])
+    shelf = Shelf(FaultyStore(memory, {call: mode}), "catalog", lambda: 7.0)
+
+    await shelf.apply(FIRST, "anna")
+
+    assert await shelf.history() == [Change(1, FIRST.version, 7, "anna")]
+
+
+async def test_a_version_that_never_was_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        await Shelf(MemoryStore(["catalog"]), "catalog", lambda: 0.0).at("never")

@@ -85,10 +85,7 @@ CHAT_FAULTS: list[tuple[str, Any, str]] = [
     *(("background", value, "background") for value in (True, False)),
     *(("best_of", value, "best_of") for value in (*NO_COUNT, 1, 20)),
     *(("modalities", value, "modalities") for value in (["audio"], ["text", "audio"], [], "text", {}, 5)),
-    *(
-        ("service_tier", value, "service_tier")
-        for value in ("priority", "flex", "scale", "", "Default", 5, [], {}, True)
-    ),
+    *(("service_tier", value, "service_tier") for value in ("batch", "", "Default", 5, [], {}, True)),
     *(
         ("tools", value, "tools")
         for value in (

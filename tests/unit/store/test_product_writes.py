@@ -12,9 +12,10 @@ from typing import Any, cast
 
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.chat.idempotency import Claim
 from infergate.console import accounts, api_keys, sign_up
+from infergate.console.api_keys import Terms
 from infergate.kernel.errors import IdempotencyMismatch, InvalidRequest, NotFound, RateLimited, Refused
 from infergate.kernel.ids import new_id
 from infergate.kernel.money import usd
@@ -56,7 +57,7 @@ async def house(twin: TwinStore) -> Rooms:
     """With the catalog of the repository in force."""
     clock = Time()
     built = rooms(environment(twin.tables), store=twin, secrets=Secrets(FixedSecrets(), clock), clock=clock)
-    await built.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), {})), "test")
+    await built.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), {})), "test")
     built.shelf._snapshot = None
     assert await built.shelf.current()
     return built
@@ -141,7 +142,7 @@ async def test_accounts_and_keys_from_sign_up_to_revocation(house: Rooms) -> Non
     assert await sign_up.account_of(desk, "sub-1") == anna
     made = [await api_keys.create(desk, anna, name="one", actor="anna", limits={"requests_per_minute": 3})]
     made.append(await api_keys.rotate(desk, anna, made[0].key.id, grace_s=60, actor="anna"))
-    await api_keys.keep_answers(desk, anna, True, actor="anna")
+    await api_keys.change_terms(desk, anna, Terms(keep_answers=True), actor="anna", reason="")
     for _ in range(2):
         await api_keys.revoke(desk, anna, made[1].key.id, actor="anna")
     await accounts.set_status(desk, anna, "suspended", actor="op", reason="abuse")

@@ -8,13 +8,15 @@ accounts table:
 
 import hmac
 import unicodedata
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from infergate.kernel.errors import InvalidRequest
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode_item, record
+from infergate.store.codec import decode_item, record
 from infergate.store.errors import Item
-from infergate.store.transact import put_new
+from infergate.store.transact import put_new, update_member
 
 ACCOUNT = "ACCOUNT"
 AUDIT = "AUDIT#"
@@ -30,6 +32,10 @@ class Account:
     created_at: int
     keep_answers: bool = False
     """Whether answers are kept with their Idempotency-Key, for two days."""
+    regions: list[str] = field(default_factory=list)
+    no_retention: bool = False
+    price_bp: int = 10_000
+    """These three as accounts/keys.ApiKey explains them: each key has them too."""
 
 
 def canonical_email(address: str) -> str:
@@ -66,17 +72,8 @@ def put_members(table: str, account: Account, claim_pk: str) -> list[Params]:
     return [put_new(table, item) for item in items]
 
 
-def change_member(table: str, account: str, attribute: str, value: str | bool) -> Params:
-    return {
-        "Update": {
-            "TableName": table,
-            "Key": encode_item({"pk": f"ACCOUNT#{account}", "sk": ACCOUNT}),
-            "UpdateExpression": "SET #attribute = :value",
-            "ConditionExpression": "attribute_exists(pk)",
-            "ExpressionAttributeNames": {"#attribute": attribute},
-            "ExpressionAttributeValues": encode_item({":value": value}),
-        }
-    }
+def change_member(table: str, account: str, changes: Mapping[str, Any]) -> Params:
+    return update_member(table, f"ACCOUNT#{account}", ACCOUNT, changes, condition="attribute_exists(pk)")
 
 
 def audit_member(table: str, account: str, audit_id: str, at: int, actor: str, action: str, reason: str) -> Params:

@@ -12,14 +12,16 @@ accounts table:
 import hmac
 import re
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from infergate.kernel.ids import Entropy
 from infergate.kernel.time import NEVER
 from infergate.store.client import Params
-from infergate.store.codec import decode_item, encode_item, record
+from infergate.store.codec import decode_item, record
 from infergate.store.errors import Item
-from infergate.store.transact import put_new
+from infergate.store.transact import put_new, update_member
 
 PREFIX = "sk-ig-"
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -44,6 +46,12 @@ class ApiKey:
     expires_at: int = NEVER
     revoked_at: int = 0
     limits: dict[str, int] = field(default_factory=dict)
+    regions: list[str] = field(default_factory=list)
+    """Where the account allows its prompts to be processed; empty: anywhere."""
+    no_retention: bool = False
+    """The account allows only providers that keep no prompts."""
+    price_bp: int = 10_000
+    """What the account pays, in basis points of the list price."""
     keep_answers: bool = False
     """The account asked for answers to be kept with their Idempotency-Key, for two days. Otherwise none ever is."""
 
@@ -90,20 +98,11 @@ def put_members(table: str, key: ApiKey) -> list[Params]:
     return [put_new(table, place | values) for place in places]
 
 
-def change_members(table: str, key: ApiKey, attribute: str, value: int | str | bool) -> list[Params]:
-    """The transaction members that set one attribute of a key in both its places. They fail for a key that is not there."""
+def change_members(table: str, key: ApiKey, changes: Mapping[str, Any]) -> list[Params]:
+    """The transaction members that set attributes of a key in both its places. They fail for a key that is not there."""
     places = [(lookup_pk(key.hash), KEY), (f"ACCOUNT#{key.account}", OWNED + key.id)]
     return [
-        {
-            "Update": {
-                "TableName": table,
-                "Key": encode_item({"pk": pk, "sk": sk}),
-                "UpdateExpression": "SET #attribute = :value",
-                "ConditionExpression": "attribute_exists(pk) AND revoked_at = :never",
-                "ExpressionAttributeNames": {"#attribute": attribute},
-                "ExpressionAttributeValues": encode_item({":value": value, ":never": 0}),
-            }
-        }
+        update_member(table, pk, sk, changes, condition="attribute_exists(pk) AND revoked_at = :never", never=0)
         for pk, sk in places
     ]
 

@@ -3,21 +3,37 @@
 catalog table:
   SNAPSHOT#<version>   SNAPSHOT   the compiled snapshot, never changed
   CURRENT              CURRENT    the version in force, when and by whom it was applied
+  HISTORY              <number>   every change of that pointer, kept for good: the audit log of prices
 
 A reader follows the pointer and then reads a whole snapshot, so that a change is never half applied.
 """
 
-from infergate.catalog.compile import dump, load
+import base64
+from dataclasses import asdict, dataclass
+
+from infergate.catalog.snapshot import dump, load
 from infergate.catalog.types import Snapshot
-from infergate.kernel.errors import Unavailable
+from infergate.kernel.errors import NotFound, Unavailable
 from infergate.kernel.time import Clock
-from infergate.store.client import Params, Store, get
-from infergate.store.codec import encode_item
-from infergate.store.errors import Busy, ConditionFailed, Item, OutcomeUnknown, StoreError
+from infergate.store.client import Params, Store, get, query
+from infergate.store.codec import decode_item, encode_item, record
+from infergate.store.errors import Busy, OutcomeUnknown, StoreError, TransactionFailed
+from infergate.store.transact import put_new
 
 TRIES = 5
 STALE_S = 30
 """The pointer is looked at again after this long: a change is in force everywhere within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change of the catalog in force."""
+
+    number: int
+    version: str
+    applied_at: int
+    applied_by: str
+    reason: str = ""
 
 
 class Shelf:
@@ -46,49 +62,65 @@ class Shelf:
                 raise Unavailable("no catalog has been applied")
             if self._snapshot is None or self._snapshot.version != version:
                 self._snapshot = await self._read(version)
+        except NotFound as error:
+            raise Unavailable("the catalog in force is missing") from error
         except StoreError as error:
             raise Unavailable("the catalog cannot be read") from error
         self._checked_at = looked_at
         return self._snapshot
 
-    async def apply(self, snapshot: Snapshot, actor: str) -> None:
+    async def at(self, version: str) -> Snapshot:
+        """A snapshot that was once applied. Raises NotFound, Unavailable."""
+        try:
+            return await self._read(version)
+        except StoreError as error:
+            raise Unavailable("the catalog cannot be read") from error
+
+    async def history(self) -> list[Change]:
+        """Oldest first."""
+        return [record(Change, decode_item(item)) for item in await query(self._store, self._table, "HISTORY")]
+
+    async def apply(self, snapshot: Snapshot, actor: str, reason: str = "") -> None:
         """Put the snapshot in force. Raises Unavailable where that stays unknown.
 
-        The pointer counts up, so that a write which arrives late cannot put an older catalog back in force.
+        The pointer counts up, so that a write which arrives late cannot put an older catalog back in force. It and the
+        line in the history are one transaction: no change without its author.
         """
-        body = {"pk": {"S": f"SNAPSHOT#{snapshot.version}"}, "sk": {"S": "SNAPSHOT"}, "body": {"S": dump(snapshot)}}
+        body = base64.b64encode(dump(snapshot)).decode()
+        place = {"pk": f"SNAPSHOT#{snapshot.version}", "sk": "SNAPSHOT"}
+        ours: Change | None = None
         for _ in range(TRIES):
             try:
-                await self._store.call("PutItem", {"TableName": self._table, "Item": body})
+                await self._store.call(
+                    "PutItem", {"TableName": self._table, "Item": encode_item(place | {"body": body})}
+                )
                 before = await get(self._store, self._table, "CURRENT", "CURRENT")
-                await self._store.call("PutItem", self._pointer(snapshot, actor, before))
+                now = record(Change, decode_item(before)) if before else None
+                if now is None or now != ours:
+                    # It is not there from an earlier try of ours whose answer was lost.
+                    number = now.number if now else 0
+                    ours = Change(number + 1, snapshot.version, int(self._clock()), actor, reason)
+                    await self._store.call("TransactWriteItems", {"TransactItems": self._members(ours)})
                 self._snapshot, self._checked_at = snapshot, self._clock()
                 return
-            except (ConditionFailed, Busy, OutcomeUnknown):
-                # Whether it was ours that counted up is seen by doing it again: the same catalog is in force then.
+            except (TransactionFailed, Busy, OutcomeUnknown):
                 continue
         raise Unavailable("the catalog is being changed")
 
-    def _pointer(self, snapshot: Snapshot, actor: str, before: Item | None) -> Params:
-        number = int(before["number"]["N"]) if before and "number" in before else 0
-        item = {
-            "pk": "CURRENT",
-            "sk": "CURRENT",
-            "version": snapshot.version,
-            "number": number + 1,
-            "applied_at": int(self._clock()),
-            "applied_by": actor,
-        }
-        return {
+    def _members(self, change: Change) -> list[Params]:
+        history = {"pk": "HISTORY", "sk": f"{change.number:012d}"}
+        first = change.number == 1
+        pointer = {
             "TableName": self._table,
-            "Item": encode_item(item),
-            "ConditionExpression": "#number = :before" if number else "attribute_not_exists(#number)",
+            "Item": encode_item({"pk": "CURRENT", "sk": "CURRENT"} | asdict(change)),
+            "ConditionExpression": "attribute_not_exists(#number)" if first else "#number = :before",
             "ExpressionAttributeNames": {"#number": "number"},
-            **({"ExpressionAttributeValues": encode_item({":before": number})} if number else {}),
+            **({} if first else {"ExpressionAttributeValues": encode_item({":before": change.number - 1})}),
         }
+        return [{"Put": pointer}, put_new(self._table, history | asdict(change))]
 
     async def _read(self, version: str) -> Snapshot:
         item = await get(self._store, self._table, f"SNAPSHOT#{version}", "SNAPSHOT")
         if item is None:
-            raise Unavailable("the catalog in force is missing")
-        return load(item["body"]["S"])
+            raise NotFound(f"catalog {version}")
+        return load(base64.b64decode(item["body"]["S"]))

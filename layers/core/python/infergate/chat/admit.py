@@ -1,9 +1,10 @@
 """Admission: credit is held and the request is counted, both or neither, in one round trip."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from infergate.accounts.keys import ApiKey
+from infergate.catalog.resolve import Offer
 from infergate.catalog.types import Model, Plan
 from infergate.chat.limits import limits_of
 from infergate.chat.price import OUTPUT_FLOOR, Quote, Tariff, counted_tokens, output_wanted, tariff
@@ -29,10 +30,20 @@ class Admission:
     standings: Standings
 
 
-async def admit(house: House, request: InferenceRequest, key: ApiKey, model: Model, plan: Plan) -> Admission:
-    """Raises one of kernel.errors.Refused, or Unavailable; then nothing is held and nothing counted."""
+class KeyChanged(Exception):
+    """What the key may do is not what it was when it was cached: ask again with this one. Nothing is held."""
+
+    def __init__(self, key: ApiKey) -> None:
+        super().__init__()
+        self.key = key
+
+
+async def admit(
+    house: House, request: InferenceRequest, key: ApiKey, model: Model, offers: list[Offer], plan: Plan
+) -> Admission:
+    """Raises one of kernel.errors.Refused, Unavailable, or KeyChanged; then nothing is held and nothing counted."""
     limits = limits_of(plan, key)
-    terms = tariff(request, model)
+    terms = tariff(request, model, offers)
     output = output_wanted(request, model)
     deadline = int(house.clock()) + house.request_s_max + 60
     ask = Ask(key.account, request.request_id, terms.hold(output), deadline, key.epoch, limits.concurrency.value)
@@ -83,7 +94,10 @@ async def _after(
     again = Quote(ask.amount, output)
     match refusal:
         case Stale(epoch):
-            ask.epoch = (await house.keys.reread(key, epoch)).epoch
+            reread = await house.keys.reread(key, epoch)
+            if replace(reread, epoch=key.epoch) != key:
+                raise KeyChanged(reread)
+            ask.epoch = epoch
             return again
         case CreditDue():
             await house.grants.expire(ask.account)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infergate.accounts.keys import ApiKey
-from infergate.catalog.resolve import resolve, routes_in_order
-from infergate.catalog.types import Model, Route
+from infergate.catalog.resolve import Offer, in_order, offers, resolve
+from infergate.catalog.types import DEFAULT_TIER, Model, Route
 from infergate.chat import attempts
-from infergate.chat.admit import Admission, admit
+from infergate.chat.admit import Admission, KeyChanged, admit
 from infergate.chat.attempts import ANSWER_MAX, Attempts, provider_of
-from infergate.chat.price import charge, fit, likely_units
+from infergate.chat.price import Charge, charge, likely_units
 from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
+from infergate.chat.routing import buyer_of, no_route
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
 from infergate.kernel.errors import Unavailable, UpstreamFailed
@@ -26,6 +27,7 @@ from infergate.ledger.types import Receipt
 from infergate.providers.types import BrokenStream, Events, Usage
 from infergate.transport.http1 import ReadTimeout, Response, TransportError
 
+KEY_CHANGES_MAX = 3
 END_S = 0.25
 DEADLINE_SLACK_S = 20
 """We stop this long before the platform stops us, to settle first."""
@@ -37,10 +39,8 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
     `key` may be from a cache: admission proves it fresh.
     """
     started = house.clock()
-    snapshot = await house.shelf.current()
-    model = resolve(snapshot, request.model, request.kind, key.plan)
-    admission = await admit(house, request, key, model, snapshot.plans[key.plan])
-    job = Job(house, request, reply, model, admission, started)
+    model, taken, admission = await _admitted(house, key, request, started)
+    job = Job(house, request, reply, model, taken, admission, started)
     try:
         await job.run()
     except (UpstreamFailed, Unavailable):
@@ -51,6 +51,24 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
         raise
 
 
+async def _admitted(
+    house: House, key: ApiKey, request: InferenceRequest, now_s: float
+) -> tuple[Model, list[Offer], Admission]:
+    snapshot = await house.shelf.current()
+    for _ in range(KEY_CHANGES_MAX):
+        buyer = buyer_of(key)
+        model = resolve(snapshot, request.model, request.kind, buyer)
+        taken, refused = offers(model, buyer, request.wishes, now_s)
+        if not taken:
+            raise no_route(model, request.wishes, refused)
+        try:
+            return model, taken, await admit(house, request, key, model, taken, snapshot.plans[key.plan])
+        except KeyChanged as changed:
+            # Its terms are others now: what may be called, and at which price, is asked again.
+            key = changed.key
+    raise Unavailable("the account's terms change too fast")
+
+
 @dataclass(slots=True)
 class Bill:
     """What is to be paid and why. Empty units cost nothing."""
@@ -58,35 +76,48 @@ class Bill:
     reason: str
     units: dict[str, int] = field(default_factory=dict)
     estimated: bool = False
+    tier: str = DEFAULT_TIER
+
+
+NOTHING = Charge({}, {}, 0, 0)
 
 
 class Job:
     """One admitted request."""
 
     def __init__(
-        self, house: House, request: InferenceRequest, reply: Reply, model: Model, admission: Admission, started: float
+        self,
+        house: House,
+        request: InferenceRequest,
+        reply: Reply,
+        model: Model,
+        taken: list[Offer],
+        admission: Admission,
+        started: float,
     ) -> None:
         self.house = house
         self.request = request
         self.reply = reply
         self.model = model
+        self.taken = taken
         self.admission = admission
         self.started = started
         self.attempts = Attempts()
         self.flags: list[str] = []
         self.first_token: float | None = None
-        self.route: Route | None = None
+        self.offer: Offer | None = None
         self.settled = False
         own = started + house.request_s_max
         self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
 
     async def run(self) -> None:
         failure: UpstreamFailed | Unavailable = Unavailable("no channel to this model is ready")
-        for route in routes_in_order(self.model, self.house.chance):
+        for offer in in_order(self.taken, self.request.wishes, self.house.chance):
+            route = offer.route
             began = self.house.clock()
             if began >= self.deadline:
                 break
-            self.route = route
+            self.offer = offer
             try:
                 body = outgoing_body(self.request, self.admission.output, route.channel.output_field)
                 answered = await (self._stream(body, route) if self.request.stream else self._whole(body, route))
@@ -119,15 +150,16 @@ class Job:
             raise UpstreamFailed(route.id, 502, "The model's provider sent no answer.")
         self.first_token = self.house.clock()
         self.attempts.note(route, "answered", began, self.first_token)
-        bill = self._bill_of(route, self._usage_of(route, answer), answer_bytes(answer))
+        bill = self._bill_of(self._usage_of(route, answer), answer_bytes(answer), answer.get("service_tier"))
         # Made before it is charged, so that nothing can go wrong between the charge and the answer.
-        cost: Nanos | None = self._receipt(bill).cost
-        body = priced_answer(self.request, answer, bill.units, cost)
+        ours = self._receipt(bill)
+        cost: Nanos | None = ours.cost
+        body = priced_answer(self.request, answer, ours.units, cost)
         receipt, booked = await self.settle(bill)
         standing = receipt.cost if booked else None
         if standing != cost:
             # It could not be booked; or the sweep had given the request up, and its receipt of cost 0 stands.
-            cost, body = standing, priced_answer(self.request, answer, bill.units, standing)
+            cost, body = standing, priced_answer(self.request, answer, ours.units, standing)
         await self.reply.json(200, answer_headers(self.admission.standings, self.admission.output, cost), body)
         return True
 
@@ -218,7 +250,8 @@ class Job:
         self.flags += relay.flags
         if self.reply.gone:
             self.flags.append("client gone")
-        bill = self._bill_of(route, relay.usage, relay.relayed_bytes, failed=relay.failure is not None)
+        failed = relay.failure is not None
+        bill = self._bill_of(relay.usage, relay.relayed_bytes, relay.service_tier, failed=failed)
         receipt = self._receipt(bill)
         if relay.failure is not None:
             await self.reply.error_event(UpstreamFailed(route.id, 502, relay.failure, relay.failure_code))
@@ -232,28 +265,35 @@ class Job:
 
     # -- the money ----------------------------------------------------------------------------------------------------
 
-    def _bill_of(self, route: Route, usage: Usage | None, relayed_bytes: int, *, failed: bool = False) -> Bill:
+    def _bill_of(self, usage: Usage | None, relayed_bytes: int, tier: Any, *, failed: bool = False) -> Bill:
         """Who pays: docs/architecture.md has the table."""
         output = usage.units.get("output", 0) + usage.units.get("reasoning", 0) if usage else 0
         if self.request.kind == "chat" and not relayed_bytes and not output:
             return Bill("upstream failed before any output" if failed else "empty answer")
         reason = "upstream failed in mid-stream" if failed else "completed"
+        tier = self._tier_of(tier)
         if usage is not None:
-            return Bill(reason, fit(usage.units, route.price))
-        units = likely_units(self.request, self.model, relayed_bytes)
-        return Bill(reason, fit(units, route.price), estimated=True)
+            return Bill(reason, usage.units, tier=tier)
+        return Bill(reason, likely_units(self.request, self.model, relayed_bytes), estimated=True, tier=tier)
+
+    def _tier_of(self, reported: Any) -> str:
+        """In which tier it was done is for the provider to say: it may have had no room in the one that was asked for."""
+        if not isinstance(reported, str):
+            return self.request.wishes.tier
+        return reported if self.offer is not None and self.offer.price.tier(reported) else DEFAULT_TIER
 
     def _receipt(self, bill: Bill) -> Receipt:
         hold = self.admission.hold
         now = self.house.clock()
-        route = self.route
-        cost, loss = charge(bill.units, route.price, hold.amount) if route and bill.units else (0, 0)
+        offer = self.offer
+        route = offer.route if offer else None
+        due = charge(bill.units, offer.price, hold.amount, bill.tier) if offer and bill.units else NOTHING
         return Receipt(
             account=self.admission.key.account,
             request_id=self.request.request_id,
             hold_id=hold.id,
             hold=hold.amount,
-            cost=cost,
+            cost=due.cost,
             reason=bill.reason,
             created_at_ms=made_at_ms(self.request.request_id),
             key_id=self.admission.key.id,
@@ -262,16 +302,17 @@ class Job:
             route=route.id if route else "",
             channel=route.channel.id if route else "",
             upstream_model=route.upstream_model if route else "",
-            price_version=f"{route.price.id}@{route.price.version}" if route else "",
-            units=bill.units,
-            rates={bucket: route.price.rates[bucket] for bucket in bill.units} if route else {},
+            price_version=f"{offer.price.id}@{offer.price.version}" if offer else "",
+            units=due.units,
+            rates=due.rates,
             estimated=bill.estimated,
-            loss=loss,
+            loss=due.loss,
             stream=self.request.stream,
             latency_ms=int((now - self.started) * 1000),
             first_token_ms=int((self.first_token - self.started) * 1000) if self.first_token else 0,
             attempts=self.attempts.tried if len(self.attempts.tried) > 1 else [],
             flags=self.flags,
+            service_tier=bill.tier,
         )
 
     async def settle(self, bill: Bill) -> tuple[Receipt, bool]:

@@ -1,8 +1,10 @@
-"""What a request may cost at most, and what it did cost. Pure; the hold, the charge and the errors all ask here."""
+"""What a request may cost at most, and what it did cost. Pure; the hold, the charge, the estimate and the errors all ask here."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from infergate.catalog.types import Model, PriceBook
+from infergate.catalog.resolve import Offer
+from infergate.catalog.types import DEFAULT_TIER, INPUT_BUCKETS, Model, PriceBook, Rates
 from infergate.chat.types import InferenceRequest
 from infergate.kernel.errors import ContextTooLong, InvalidRequest
 from infergate.kernel.money import Nanos, cost_of
@@ -51,18 +53,38 @@ class Tariff:
         return rest // per_token
 
 
-def tariff(request: InferenceRequest, model: Model) -> Tariff:
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """`cost` is what the customer pays, never above the hold; `loss` what the provider reported beyond it."""
+
+    units: dict[str, int]
+    rates: Rates
+    cost: Nanos
+    loss: Nanos
+
+
+def tariff(request: InferenceRequest, model: Model, offers: Iterable[Offer]) -> Tariff:
     """Raises InvalidRequest for images to a model that has no bound for what one costs."""
     if request.images and not model.image_tokens:
         raise InvalidRequest(f"The model `{model.id}` takes no images.", "messages")
-    books = [route.price for route in model.routes if route.channel.enabled]
+    bound = request.input_bytes + request.images * model.image_tokens
+    lists = [rates for offer in offers for rates in _that_may_apply(offer.price, request.wishes.tier, bound)]
+    inputs = ("input", "cached_input", *request.cache_writes)
     return Tariff(
-        input_bound=request.input_bytes + request.images * model.image_tokens,
-        input_rate=max(book.dearest_input for book in books),
-        output_rate=max(book.rates.get("output", 0) for book in books),
-        request_rate=max(book.rates.get("request", 0) for book in books),
+        input_bound=bound,
+        input_rate=max(rates.get(bucket, 0) for rates in lists for bucket in inputs),
+        output_rate=max(rates.get(bucket, 0) for rates in lists for bucket in ("output", "reasoning")),
+        request_rate=max(rates.get("request", 0) for rates in lists),
         choices=request.choices,
     )
+
+
+def _that_may_apply(price: PriceBook, tier: str, bound: int) -> list[Rates]:
+    """A provider may answer in its default tier where it has no room in another; a long request is priced as such."""
+    books = [price] if tier == DEFAULT_TIER else [price, price.service_tiers[tier]]
+    return [
+        rates for book in books for rates in (book.rates, *(dearer for limit, dearer in book.above if bound > limit))
+    ]
 
 
 def likely_input(request: InferenceRequest, model: Model) -> int:
@@ -89,23 +111,30 @@ def output_wanted(request: InferenceRequest, model: Model) -> int:
     return max(1, min(wanted, room))
 
 
-def fit(units: dict[str, int], book: PriceBook) -> dict[str, int]:
-    """The same units in buckets that the book prices: what has no rate of its own counts as what it is a kind of."""
+def rates_of(book: PriceBook, units: dict[str, int], tier: str = DEFAULT_TIER) -> Rates:
+    """The rates that apply to the whole of a request with these units. An unknown tier is priced by default."""
+    return (book.tier(tier) or book).rates_for(sum(units.get(bucket, 0) for bucket in INPUT_BUCKETS))
+
+
+def fit(units: dict[str, int], rates: Rates) -> dict[str, int]:
+    """The same units in buckets that have a rate: what has none of its own counts as what it is a kind of."""
     fitted: dict[str, int] = {}
     for bucket, count in units.items():
         name = bucket
-        while name not in book.rates and name != "input":
+        while name not in rates and name != "input":
             name = A_KIND_OF.get(name, "input")
         fitted[name] = fitted.get(name, 0) + count
-    if book.rates.get("request"):
+    if rates.get("request"):
         fitted["request"] = 1
     return fitted
 
 
-def charge(units: dict[str, int], book: PriceBook, hold: Nanos) -> tuple[Nanos, Nanos]:
-    """(what the customer pays, what the house loses): never more than the hold from the customer."""
-    full = cost_of(units, book.rates)
-    return min(full, hold), max(0, full - hold)
+def charge(units: dict[str, int], book: PriceBook, hold: Nanos, tier: str = DEFAULT_TIER) -> Charge:
+    """What these units cost: never more than the hold from the customer."""
+    rates = rates_of(book, units, tier)
+    fitted = fit(units, rates)
+    full = cost_of(fitted, rates)
+    return Charge(fitted, {bucket: rates[bucket] for bucket in fitted}, min(full, hold), max(0, full - hold))
 
 
 def likely_units(request: InferenceRequest, model: Model, relayed_bytes: int) -> dict[str, int]:

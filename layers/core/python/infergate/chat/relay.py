@@ -25,6 +25,8 @@ class Relay:
         self._wants_usage = wants_usage
         self._head: dict[str, Any] = {}
         self.usage: Usage | None = None
+        self.service_tier: str | None = None
+        """As the provider says: the last word counts."""
         self.flags: list[str] = []
         self.relayed_bytes = 0
         self.done = False
@@ -49,6 +51,8 @@ class Relay:
             return b""
         if event.get("usage") is not None:
             self._read_usage(event)
+        if isinstance(tier := event.get("service_tier"), str):
+            self.service_tier = tier
         choices = event.get("choices")
         if not choices:
             # The usage chunk: ours comes at the end, with the cost in it.

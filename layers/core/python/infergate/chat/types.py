@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from infergate.accounts.directory import KeyDirectory
+from infergate.catalog.resolve import NO_WISHES, Wishes
 from infergate.catalog.shelf import Shelf
 from infergate.kernel.errors import InferGateError
 from infergate.kernel.ids import Entropy
@@ -41,6 +42,9 @@ class InferenceRequest:
     choices: int = 1
     max_output: int | None = None
     deadline: float | None = None
+    cache_writes: tuple[str, ...] = ()
+    """The buckets of cache writes that the body asks for."""
+    wishes: Wishes = NO_WISHES
 
 
 class Reply(Protocol):

@@ -1,6 +1,8 @@
 """Creating, listing, rotating and revoking API keys. Every change raises the wallet's epoch in the same transaction."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from infergate.accounts import accounts, keys
 from infergate.accounts.keys import OWNED, ApiKey
@@ -11,9 +13,20 @@ from infergate.ledger.grants import bump_epoch
 from infergate.ledger.keys import WALLET
 from infergate.store.client import get, query
 
-KEYS_MAX = 50
-"""Live keys of one account."""
+KEYS_MAX = 48
+"""Live keys of one account: all of them change with it, in one transaction of at most a hundred members."""
 LIMITS = ("requests_per_minute", "tokens_per_minute")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to change; None stays as it is. `price_bp`: basis points of the list price."""
+
+    plan: str | None = None
+    keep_answers: bool | None = None
+    regions: list[str] | None = None
+    no_retention: bool | None = None
+    price_bp: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +59,9 @@ async def create(
         expires_at=expires_at,
         limits=limits or {},
         keep_answers=owner.keep_answers,
+        regions=owner.regions,
+        no_retention=owner.no_retention,
+        price_bp=owner.price_bp,
     )
     members = [*keys.put_members(desk.table, key), desk.audit(account, actor, "key created", key.id)]
     # A conditional put that an earlier try of this very transaction made refuses the next: then the key is there.
@@ -84,22 +100,27 @@ async def rotate(desk: Desk, account: str, key_id: str, *, grace_s: int, actor: 
     return fresh
 
 
-async def keep_answers(desk: Desk, account: str, keep: bool, *, actor: str) -> None:
-    """Whether answers are kept with their Idempotency-Key. For the account and for each of its live keys, at once."""
+async def change_terms(desk: Desk, account: str, changes: Terms, *, actor: str, reason: str) -> None:
+    """The account's settings, its plan and its price: for the account and each of its live keys, from the next request on.
+
+    Raises NotFound, InvalidRequest.
+    """
+    asked = {name: value for name, value in asdict(changes).items() if value is not None}
+    _check_terms(asked)
     await find(desk, account)
     live = [key for key in await list_keys(desk, account) if not key.revoked_at]
-    members = [accounts.change_member(desk.table, account, "keep_answers", keep)]
+    members = [accounts.change_member(desk.table, account, asked)]
     for key in live:
-        members += keys.change_members(desk.table, key, "keep_answers", keep)
-    action = f"answers {'kept' if keep else 'no longer kept'}"
-    members += [bump_epoch(desk.table, account), desk.audit(account, actor, action, "")]
+        members += keys.change_members(desk.table, key, asked)
+    shown = ", ".join(f"{name} {value}" for name, value in asked.items())
+    members += [bump_epoch(desk.table, account), desk.audit(account, actor, f"terms: {shown}", reason.strip()[:500])]
     if len(members) > 100 or not await desk.transact(members):
         raise Unavailable("the account's keys are changing; try again")
 
 
 async def _change(desk: Desk, key: ApiKey, attribute: str, value: int, actor: str, action: str) -> None:
     members = [
-        *keys.change_members(desk.table, key, attribute, value),
+        *keys.change_members(desk.table, key, {attribute: value}),
         bump_epoch(desk.table, key.account),
         desk.audit(key.account, actor, action, key.id),
     ]
@@ -128,3 +149,13 @@ def _check_limits(limits: dict[str, int]) -> None:
             raise InvalidRequest(f"There is no limit {name!r}; there are {', '.join(LIMITS)}.", param="limits")
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1_000_000_000:
             raise InvalidRequest(f"{name} is a whole number from 1 to 1000000000.", param="limits")
+
+
+def _check_terms(asked: dict[str, Any]) -> None:
+    if not asked:
+        raise InvalidRequest("Say what is to change.")
+    if not 1 <= asked.get("price_bp", 1) <= 100_000:
+        raise InvalidRequest("A price is from 1 to 100000 basis points of the list price.", param="price_bp")
+    regions = asked.get("regions", [])
+    if len(regions) > 10 or not all(re.fullmatch(r"[a-z]{2,10}", region) for region in regions):
+        raise InvalidRequest("A region is 2 to 10 small letters, as channels have it: eu, us.", param="regions")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infergate.chat.types import InferenceRequest
+from infergate.edge.route_options import take_wishes
 from infergate.edge.strict_json import parse_object
 from infergate.kernel.errors import InvalidRequest
 
@@ -48,7 +49,16 @@ def parse_chat(body: bytes, request_id: str) -> InferenceRequest:
         wants_usage=wants_usage,
         choices=_whole(values, "n", 1, CHOICES_MAX) or 1,
         max_output=min(given) if given else None,
+        cache_writes=_cache_writes(body),
+        wishes=take_wishes(values),
     )
+
+
+def _cache_writes(body: bytes) -> tuple[str, ...]:
+    """Which cache writes the body may ask for: a marker within a text costs a larger hold, never a larger charge."""
+    if b'"cache_control"' not in body:
+        return ()
+    return ("cache_write", "cache_write_1h") if b'"1h"' in body else ("cache_write",)
 
 
 def parse_embeddings(body: bytes, request_id: str) -> InferenceRequest:
@@ -75,6 +85,7 @@ def parse_embeddings(body: bytes, request_id: str) -> InferenceRequest:
         body=values,
         model=model,
         input_bytes=len(body),
+        wishes=take_wishes(values),
     )
 
 
@@ -124,11 +135,6 @@ def _refuse_unpriced(values: dict[str, Any]) -> None:
             raise InvalidRequest(f"There is no price for {what} here yet, so it cannot be used.", name)
     if values.get("modalities") not in (None, ["text"]):
         raise InvalidRequest("Only text output has a price here yet.", "modalities")
-    if values.get("service_tier") not in (None, "auto", "default"):
-        raise InvalidRequest("Only the default service tier has a price here yet.", "service_tier")
-    # "auto" could pick a tier at another price.
-    if "service_tier" in values:
-        values["service_tier"] = "default"
     tools = values.get("tools")
     if tools is not None and not (isinstance(tools, list) and all(_is_function(tool) for tool in tools)):
         raise InvalidRequest(

@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 
 from infergate.accounts.keys import ApiKey
-from infergate.catalog.resolve import resolve, sellable
-from infergate.catalog.types import Model
+from infergate.catalog.resolve import NO_WISHES, Buyer, offers, resolve, sellable
+from infergate.catalog.types import Model, PriceBook, Rates
 from infergate.chat.attempts import OURS
 from infergate.chat.authenticate import authenticate, fresh
 from infergate.chat.complete import complete
 from infergate.chat.idempotency import Claim, RecordingReply
 from infergate.chat.limits import limits_of
+from infergate.chat.routing import buyer_of
 from infergate.chat.types import House, InferenceRequest
 from infergate.edge.asgi import AsgiReply, Receive, Scope, Send, header, read_body
 from infergate.edge.chat_request import Parser, parse_chat, parse_embeddings
@@ -148,19 +149,24 @@ def presented_key(scope: Scope) -> str | None:
 async def list_models(house: House, presented: str | None, _: str) -> dict[str, Any]:
     key, _wallet = await authenticate(house, presented)
     snapshot = await house.shelf.current()
-    return {"object": "list", "data": [model_object(m) for m in sellable(snapshot, key.plan)]}
+    return {
+        "object": "list",
+        "data": [model_object(m, buyer_of(key), house.clock()) for m in sellable(snapshot, buyer_of(key))],
+    }
 
 
 async def one_model(house: House, presented: str | None, model_id: str) -> dict[str, Any]:
     key, _wallet = await authenticate(house, presented)
     snapshot = await house.shelf.current()
-    named = snapshot.models.get(model_id)
-    return model_object(resolve(snapshot, model_id, named.kind if named else "chat", key.plan))
+    named = snapshot.model(model_id)
+    model = resolve(snapshot, model_id, named.kind if named else "chat", buyer_of(key))
+    return model_object(model, buyer_of(key), house.clock())
 
 
-def model_object(model: Model) -> dict[str, Any]:
-    """OpenAI's model object, with ours beside: limits, and the price of the route that is tried first, in USD per million."""
-    best = min((r for r in model.routes if r.channel.enabled), key=lambda r: r.priority)
+def model_object(model: Model, buyer: Buyer, now_s: float) -> dict[str, Any]:
+    """OpenAI's model object, with ours beside: limits, and each route with what it costs this account, in USD per million."""
+    taken, _ = offers(model, buyer, NO_WISHES, now_s)
+    taken.sort(key=lambda offer: (offer.route.priority, -offer.route.weight))
     return {
         "id": model.id,
         "object": "model",
@@ -169,9 +175,31 @@ def model_object(model: Model) -> dict[str, Any]:
         "kind": model.kind,
         "context_length": model.context,
         "max_output_tokens": model.max_output or None,
-        "pricing": {bucket: format_usd(rate) for bucket, rate in best.price.rates.items()}
-        | {"currency": "USD", "per": "1M", "version": f"{best.price.id}@{best.price.version}"},
+        "pricing": price_object(taken[0].price),
+        "routes": [
+            {
+                "id": o.route.id,
+                "channel": o.route.channel.id,
+                "priority": o.route.priority,
+                "pricing": price_object(o.price),
+            }
+            for o in taken
+        ],
     }
+
+
+def price_object(price: PriceBook) -> dict[str, Any]:
+    """Decimal strings. `above`: the rates of a request with more input tokens than that."""
+    shown: dict[str, Any] = _usd_of(price.rates) | {"currency": "USD", "per": "1M"}
+    if price.above:
+        shown["above"] = {str(threshold): _usd_of(rates) for threshold, rates in price.above}
+    if price.service_tiers:
+        shown["service_tiers"] = {name: price_object(tier) for name, tier in price.service_tiers.items()}
+    return shown | {"version": f"{price.id}@{price.version}"}
+
+
+def _usd_of(rates: Rates) -> dict[str, str]:
+    return {bucket: format_usd(rate) for bucket, rate in rates.items()}
 
 
 async def credits(house: House, presented: str | None, _: str) -> dict[str, Any]:

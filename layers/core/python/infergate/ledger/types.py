@@ -144,3 +144,4 @@ class Receipt:
     first_token_ms: int = 0
     attempts: list[dict[str, str | int]] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    service_tier: str = "default"
