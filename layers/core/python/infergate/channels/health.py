@@ -31,6 +31,8 @@ LAST_KNOWN_S = 60
 """Where the store does not answer, up to this age a copy is better than none. After it everything counts as closed."""
 TRIES = 8
 """How often one change meets somebody else's before it gives up. Five failures open a channel, so few meet more."""
+UNTOLD_MAX = 10
+"""More of its own successes a worker does not remember: they would be told all at once, and be old."""
 KEEP_S = 7 * 86_400
 ALARM_EVERY_S = 60
 
@@ -39,6 +41,14 @@ ALARM_EVERY_S = 60
 class Copy:
     breaker: Breaker
     read_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """This worker's successes that the others have not heard of."""
+
+    successes: int = 0
+    last_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,7 @@ class Health:
         self._entropy = entropy
         self._patience_s = patience_s
         self._copies: dict[str, Copy] = {}
+        self._untold: dict[str, Untold] = {}
         self._probes: dict[str, str] = {}
         self._reading = asyncio.Lock()
         self._unread_at = float("-inf")
@@ -106,13 +117,23 @@ class Health:
     async def succeeded(self, channel: str) -> None:
         """An attempt was answered, be it with the caller's own mistake. Costs nothing on a channel without failures."""
         probe, now = self._probes.pop(channel, ""), self._clock()
-        await self._change(channel, lambda breaker: rules.succeeded(breaker, now, probe=probe))
+        successes = self._own(channel, now) + 1
+        self._untold[channel] = Untold(min(successes, UNTOLD_MAX), now)
+        if rules.succeeded(self._known(channel), now, probe=probe, successes=successes) is None:
+            return
+        del self._untold[channel]
+        await self._change(channel, lambda breaker: rules.succeeded(breaker, now, probe=probe, successes=successes))
 
     async def failed(self, channel: str, kind: Failure, retry_after_s: float | None = None) -> None:
         """An attempt failed in a way that speaks against the channel (rules.failure_of)."""
         probe, now = self._probes.pop(channel, ""), self._clock()
+        successes = self._own(channel, now)
+        self._untold.pop(channel, None)
         await self._change(
-            channel, lambda breaker: rules.failed(breaker, kind, now, probe=probe, retry_after_s=retry_after_s)
+            channel,
+            lambda breaker: rules.failed(
+                breaker, kind, now, probe=probe, retry_after_s=retry_after_s, successes=successes
+            ),
         )
 
     async def try_probe(self, channel: str) -> bool:
@@ -157,6 +178,10 @@ class Health:
     def _known(self, channel: str) -> Breaker:
         """The copy; where there is none, or none that is believed any more, a channel in order."""
         return self._copies[channel].breaker if self._age_s(channel) <= LAST_KNOWN_S else Breaker()
+
+    def _own(self, channel: str, now: float) -> int:
+        untold = self._untold.get(channel)
+        return untold.successes if untold and now - untold.last_at < rules.WINDOW_S else 0
 
     def _age_s(self, channel: str) -> float:
         copy = self._copies.get(channel)

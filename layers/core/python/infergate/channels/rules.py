@@ -4,8 +4,9 @@ closed ──enough failures──> open ──its time is over──> half-open
                               ^                            │
                               └────── the probe fails, and it stays open twice as long ──┘
 
-It opens when in the last minute at least FAILURES_MIN attempts failed and no more than as many succeeded. Successes are
-told to the others only while that is in doubt (`succeeded`), so that a healthy channel costs no write.
+It opens when in the last minute at least FAILURES_MIN attempts failed and no more than as many succeeded. A worker tells
+of its successes only together with a failure, or while others' failures leave it in doubt (`succeeded`), so that a healthy
+channel costs no write; and it tells no more of them than two for each failure, so that good times do not hide an outage.
 A step returns None where it changes nothing: then nothing is written.
 """
 
@@ -18,6 +19,8 @@ BUCKET_S = 10
 FAILURES_MIN = 5
 DOUBT_MIN = 2
 """From this many failures on, successes are told."""
+OUTWEIGHS = 2
+"""So many successes for each failure settle the doubt."""
 OPEN_S = 15
 OPEN_S_MAX = 300
 PROBE_S = 60
@@ -107,9 +110,15 @@ def tally(breaker: Breaker, now: float) -> tuple[int, int]:
 
 
 def failed(
-    breaker: Breaker, kind: Failure, now: float, *, probe: str = "", retry_after_s: float | None = None
+    breaker: Breaker,
+    kind: Failure,
+    now: float,
+    *,
+    probe: str = "",
+    retry_after_s: float | None = None,
+    successes: int = 0,
 ) -> Breaker | None:
-    """An attempt failed; `probe` is the token of the probe that it was."""
+    """An attempt failed; `probe` is the token of the probe that it was. `successes` are the worker's, not told before."""
     probed = _is_probe(breaker, probe)
     if kind == "rate limited":
         # It answers, so it is not broken: it only wants to be left alone for a while.
@@ -121,16 +130,16 @@ def failed(
     if kind == "refused our key":
         return _opened(breaker, kind, now)
     counted = _counted(breaker, now, failures=1)
-    failures, successes = tally(counted, now)
-    return _opened(counted, kind, now) if failures >= FAILURES_MIN and failures >= successes else counted
+    counted = _told(counted, now, successes) or counted
+    bad, good = tally(counted, now)
+    return _opened(counted, kind, now) if bad >= FAILURES_MIN and bad >= good else counted
 
 
-def succeeded(breaker: Breaker, now: float, *, probe: str = "") -> Breaker | None:
-    """An attempt was answered. Worth telling if it was the probe, or if failures are not yet outweighed two to one."""
+def succeeded(breaker: Breaker, now: float, *, probe: str = "", successes: int = 1) -> Breaker | None:
+    """An attempt was answered. Worth telling if it was the probe, or if failures are not yet outweighed."""
     if breaker.openings:
         return _closed(breaker) if _is_probe(breaker, probe) else None
-    failures, successes = tally(breaker, now)
-    return _counted(breaker, now, successes=1) if failures >= DOUBT_MIN and successes < 2 * failures else None
+    return _told(breaker, now, successes) if tally(breaker, now)[0] >= DOUBT_MIN else None
 
 
 def probing(breaker: Breaker, token: str, now: float) -> Breaker | None:
@@ -197,6 +206,12 @@ def _counted(breaker: Breaker, now: float, *, failures: int = 0, successes: int 
     mine = Bucket(start, mine.failures + failures, mine.successes + successes)
     others = [bucket for bucket in window if bucket.start_s != start]
     return replace(breaker, buckets=tuple(sorted([*others, mine], key=lambda bucket: bucket.start_s)))
+
+
+def _told(breaker: Breaker, now: float, successes: int) -> Breaker | None:
+    bad, good = tally(breaker, now)
+    news = min(successes, OUTWEIGHS * bad - good)
+    return _counted(breaker, now, successes=news) if news > 0 else None
 
 
 def _window(breaker: Breaker, now: float) -> list[Bucket]:
