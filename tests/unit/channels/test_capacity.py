@@ -190,7 +190,7 @@ async def test_a_dead_workers_place_is_one_place(workers: Workers, clock: Hands)
 
 # -- writes that go wrong ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("mode", UNSURE)
-@pytest.mark.parametrize("call", range(3))
+@pytest.mark.parametrize("call", range(5))
 async def test_no_cap_is_passed_and_no_place_lost_although_writes_go_wrong(
     workers: Workers, memory: MemoryStore, mode: Mode, call: int
 ) -> None:
@@ -218,6 +218,23 @@ async def test_a_place_is_given_back_once_although_the_answer_was_lost(
 
     await workers.leave(entered, store=faulty)
     (second,) = inside([await workers.enter(caps)])
+    await faulty.deliver_late()
+
+    assert leases(memory) == {second.lease}
+
+
+async def test_a_leave_that_comes_late_frees_no_later_place_of_the_same_request(
+    memory: MemoryStore, clock: Hands
+) -> None:
+    faulty = FaultyStore(memory)
+    worker, caps, deadline = Capacity(faulty, TABLE, clock, print), Caps(concurrency=1), int(clock()) + 600
+    first = await worker.enter(ID, caps, "req_1", 1, deadline)
+    assert isinstance(first, Entered)
+    faulty._plan[len(faulty.calls)] = Mode.LATE
+    await worker.leave(first)
+    second = await worker.enter(ID, caps, "req_1", 1, deadline)
+    assert isinstance(second, Entered)
+
     await faulty.deliver_late()
 
     assert leases(memory) == {second.lease}

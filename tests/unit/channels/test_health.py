@@ -432,6 +432,20 @@ async def test_a_store_that_fails_is_asked_again_every_five_seconds_and_alarmed_
     assert len(lines) == 2
 
 
+async def test_of_many_requests_at_once_one_asks_a_store_that_fails(
+    memory: MemoryStore, worker: Callable[[Store], Health], lines: Lines
+) -> None:
+    store = Broken(memory)
+    store.down = True
+    health = worker(Racing(store))
+
+    states = await asyncio.gather(*[health.state_of([ID]) for _ in range(64)])
+
+    assert store.calls == 1
+    assert {state[ID].phase for state in states} == {"closed"}
+    assert len(lines) == 1
+
+
 async def test_no_request_fails_because_the_state_of_channels_cannot_be_written(
     memory: MemoryStore, worker: Callable[[Store], Health], lines: Lines
 ) -> None:

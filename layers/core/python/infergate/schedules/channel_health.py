@@ -86,15 +86,14 @@ class ChannelHealth:
         try:
             secret = await self._secrets.value(self._prefix + channel.secret) if channel.secret else ""
         except SecretMissing:
-            if (state.phase, state.reason) != ("off", KEYLESS):
-                await self._health.turn_off(channel.id, KEYLESS)
+            await self._health.turn_off(channel.id, KEYLESS)
             return
         except Unavailable:
             checked.failed += 1
             return
         if state.phase == "off":
             await self._health.turn_on(channel.id)
-        elif state.phase == "half-open" and not state.probing:
+        elif state.phase == "half-open":
             await self._probe(channel, secret, checked)
 
     async def _probe(self, channel: Channel, secret: str, checked: Checked) -> None:
