@@ -147,7 +147,7 @@ PEER_BUGS = (
          "    async def call(self, operation: str, params: Params) -> dict[str, Any]:\n"
          "        item = self.said.setdefault(str(params['Key']), {})\n"
          "        names, values = params['ExpressionAttributeNames'], params['ExpressionAttributeValues']\n"
-         "        if int(item.get('requests', {'N': '0'})['N']) >= int(values[':r0']['N']):\n"
+         "        if int(item.get('requests', {'N': '0'})['N']) > int(values[':most0']['N']):\n"
          "            raise ConditionFailed(item)\n"
          "        item['requests'] = {'N': str(int(item.get('requests', {'N': '0'})['N']) + 1)}\n"
          "        return {'Attributes': item}\n\n\nclass Rates:\n"),

@@ -13,6 +13,9 @@ from typing import Any, cast
 import pytest
 from infergate.catalog.compile import compile_file
 from infergate.catalog.read import parse
+from infergate.channels.capacity import CLOCKS_S, Capacity, Caps, Entered, Full
+from infergate.channels.health import Health
+from infergate.channels.rules import FAILURES_MIN, OPEN_S
 from infergate.chat.idempotency import Claim
 from infergate.console import accounts, api_keys, sign_up
 from infergate.console.api_keys import Terms
@@ -213,3 +216,42 @@ async def test_usage_counted_once_however_often_its_receipts_come(twin: TwinStor
     assert (first.counted, second.counted, second.again) == (8, 4, 8)
     cells = await cells_between(twin, twin.tables["ROLLUPS_TABLE"], "acct_1", "hour", "202611", "202611~")
     assert cells
+
+
+async def test_a_channels_breaker_from_the_first_failure_to_the_probe(world: World) -> None:
+    table, lines = world.tables.counters, list[dict[str, Any]]()
+    one, other = (Health(world.store, table, world.clock, lines.append) for _ in range(2))
+    assert (await one.state_of(["a", "b"]))["a"].phase == "closed"
+    for _ in range(FAILURES_MIN):
+        await one.failed("a", "server error")
+    await other.failed("a", "timed out")
+    world.clock.advance(OPEN_S + 1)
+
+    assert [await one.try_probe("a"), await other.try_probe("a")] == [True, False]
+    await one.succeeded("a")
+    await other.turn_off("b", "secret missing")
+    await one.turn_on("b")
+    await one.reset("a")
+
+    assert [seen.state.phase for seen in (await other.overview(["a", "b"])).values()] == ["closed", "closed"]
+    assert len(lines) == 4
+
+
+async def test_a_channels_caps_full_and_freed_and_taken_from_the_dead(world: World) -> None:
+    lines = list[dict[str, Any]]()
+    world.clock.advance(60 - world.clock() % 60)  # no minute ends in mid-test
+    capacity = Capacity(world.store, world.tables.counters, world.clock, lines.append)
+    caps, deadline = Caps(requests_per_minute=1000, tokens_per_minute=10_000, concurrency=2), int(world.clock()) + 10
+    held = [await capacity.enter("a", caps, f"req_{i}", 10, deadline) for i in range(3)]
+    assert held[2] == Full(1, "requests in flight")
+    assert isinstance(held[0], Entered)
+    await capacity.leave(held[0])
+    await capacity.leave(held[0])
+    assert isinstance(await capacity.enter("a", caps, "req_4", 10, deadline), Entered)
+    over = await capacity.enter("a", Caps(tokens_per_minute=20), "req_5", 10, deadline)
+    assert isinstance(over, Full)
+    assert isinstance(await capacity.enter("a", Caps(tokens_per_minute=5), "req_6", 10, deadline), Full)
+
+    world.clock.advance(11 + CLOCKS_S)
+    assert isinstance(await capacity.enter("a", caps, "req_7", 10, int(world.clock()) + 10), Entered)
+    assert lines == []

@@ -159,6 +159,14 @@ def test_the_auditor_can_write_nowhere(template: Json) -> None:
         assert not allowed(template, "AuditBooksRole", table) & WRITES, table
 
 
+def test_the_look_after_the_channels_sees_no_account_and_writes_of_channels_alone(template: Json) -> None:
+    role = "ChannelHealthRole"
+    written = [s for s in statements(template["Resources"][role]) if WRITES & set(each(s["Action"]))]
+
+    assert not allowed(template, role, "AccountsTable") | allowed(template, role, "ReceiptsTable")
+    assert [(about(s, "CountersTable"), leading_keys(s)) for s in written] == [(True, ["CHANNEL#*"])]
+
+
 def test_nothing_of_an_account_can_be_deleted_but_the_marks_of_its_expiry(template: Json) -> None:
     deleting = [
         (role, statement.get("Condition"))
@@ -187,7 +195,7 @@ def leading_keys(statement: Json) -> list[str]:
     return list(statement.get("Condition", {}).get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys", []))
 
 
-def test_upstream_keys_are_for_the_gateway_alone(template: Json) -> None:
+def test_upstream_keys_are_for_the_gateway_and_the_look_after_the_channels_alone(template: Json) -> None:
     readers = {
         role
         for role, resource in resources_of(template, ROLE).items()
@@ -195,7 +203,7 @@ def test_upstream_keys_are_for_the_gateway_alone(template: Json) -> None:
         if any("/channels/" in text_of(resource) for resource in each(statement["Resource"]))
     }
 
-    assert readers == {"GatewayRole"}
+    assert readers == {"GatewayRole", "ChannelHealthRole"}
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """One JSON line per event, with typed fields only: no header, no body, no prompt can get into it.
 
-A line with `alarm` also carries a CloudWatch metric, in the embedded metric format, so that it pages someone:
+A line with `alarm` also carries a CloudWatch metric, in the embedded metric format, so that it pages someone; so does one
+with `channel_open` (0 or 1), for its `channel` and for all together:
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -20,6 +21,8 @@ def json_lines(clock: Clock, out: TextIO = sys.stdout) -> Callable[[dict[str, An
         line = {"at_ms": int(clock() * 1000), **fields}
         if fields.get("loss_nanos"):
             line |= _metric(line["at_ms"], "ChargeLoss", fields["loss_nanos"])
+        elif "channel_open" in fields:
+            line |= _metric(line["at_ms"], "ChannelOpen", fields["channel_open"], by="channel")
         elif fields.get("alarm"):
             line |= _metric(line["at_ms"], "Alarm", 1)
         out.write(orjson.dumps(line).decode() + "\n")
@@ -29,6 +32,8 @@ def json_lines(clock: Clock, out: TextIO = sys.stdout) -> Callable[[dict[str, An
     return log
 
 
-def _metric(at_ms: int, name: str, value: int) -> dict[str, Any]:
-    directive = {"Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": [{"Name": name, "Unit": "Count"}]}
+def _metric(at_ms: int, name: str, value: int, by: str = "") -> dict[str, Any]:
+    """`by` names the field of the line that the metric is also kept apart by."""
+    dimensions = [[by], []] if by else [[]]
+    directive = {"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": [{"Name": name, "Unit": "Count"}]}
     return {"_aws": {"Timestamp": at_ms, "CloudWatchMetrics": [directive]}, name: value}

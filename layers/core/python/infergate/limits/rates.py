@@ -5,12 +5,12 @@ counters table:
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from infergate.kernel.errors import RateLimited, Window
 from infergate.limits.rules import MINUTE_S, Limits, Standing, tightest
+from infergate.store import counting
 from infergate.store.client import Params, Store, get
-from infergate.store.codec import decode
+from infergate.store.counting import Counter, numbers_of
 from infergate.store.errors import ConditionFailed, Item, StoreError
 
 
@@ -66,63 +66,27 @@ class Rates:
 
 
 def add(table: str, key: Params, limits: Limits, tokens: int, now_s: float) -> Params:
-    names: dict[str, str] = {"#ttl": "ttl"}
-    values: dict[str, Any] = {
-        ":one": {"N": "1"},
-        ":tokens": {"N": str(tokens)},
-        ":ttl": {"N": str(int(now_s) + 600)},
-    }
-    adds, conditions = [], []
-    for i, limit in enumerate(limits.requests):
-        names[f"#r{i}"], values[f":r{i}"] = limit.counter, {"N": str(limit.value)}
-        adds.append(f"#r{i} :one")
-        conditions.append(_below(f"#r{i}", f"< :r{i}", fits=limit.value >= 1))
-    for i, limit in enumerate(limits.tokens):
-        names[f"#t{i}"], values[f":t{i}"] = limit.counter, {"N": str(limit.value - tokens)}
-        adds.append(f"#t{i} :tokens")
-        conditions.append(_below(f"#t{i}", f"<= :t{i}", fits=limit.value >= tokens))
-    return {
-        "TableName": table,
-        "Key": key,
-        "UpdateExpression": f"SET #ttl = if_not_exists(#ttl, :ttl) ADD {', '.join(adds)}",
-        "ConditionExpression": " AND ".join(conditions),
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": values,
-        "ReturnValues": "ALL_NEW",
-        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-    }
-
-
-def _below(counter: str, bound: str, *, fits: bool) -> str:
-    """A counter that is not there stands at 0. What is larger than the whole limit never fits."""
-    return f"(attribute_not_exists({counter}) OR {counter} {bound})" if fits else f"{counter} {bound}"
+    return counting.count(table, key, _counters(limits, tokens), int(now_s) + 600)
 
 
 def take_back(table: str, key: Params, limits: Limits, tokens: int) -> Params:
-    names, adds = {}, []
-    for prefix, value, group in (("#r", ":request", limits.requests), ("#t", ":tokens", limits.tokens)):
-        for i, limit in enumerate(group):
-            names[f"{prefix}{i}"] = limit.counter
-            adds.append(f"{prefix}{i} {value}")
-    return {
-        "TableName": table,
-        "Key": key,
-        "UpdateExpression": f"ADD {', '.join(adds)}",
-        "ConditionExpression": "attribute_exists(pk)",
-        "ExpressionAttributeNames": names,
-        "ExpressionAttributeValues": {":request": {"N": "-1"}, ":tokens": {"N": str(-tokens)}},
-    }
+    return counting.take_back(table, key, _counters(limits, tokens))
+
+
+def _counters(limits: Limits, tokens: int) -> list[Counter]:
+    requests = [Counter(limit.counter, 1, limit.value) for limit in limits.requests]
+    return requests + [Counter(limit.counter, tokens, limit.value) for limit in limits.tokens]
 
 
 def standings(limits: Limits, item: Item, now_s: float) -> Standings:
-    used = {name: decode(value) for name, value in item.items() if "N" in value}
+    used = numbers_of(item)
     resets_in_s = MINUTE_S - int(now_s) % MINUTE_S
     return Standings(tightest(limits.requests, used), tightest(limits.tokens, used), resets_in_s)
 
 
 def refusal(limits: Limits, old: Item | None, tokens: int, now_s: float) -> RateLimited:
     """Which limit said no, from the item that came back with the refusal."""
-    used = {name: decode(value) for name, value in (old or {}).items() if "N" in value}
+    used = numbers_of(old)
     wait_s = MINUTE_S - int(now_s) % MINUTE_S
     full = [(limit, 1) for limit in limits.requests if used.get(limit.counter, 0) + 1 > limit.value]
     full += [(limit, tokens) for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]

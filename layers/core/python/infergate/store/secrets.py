@@ -9,7 +9,13 @@ from infergate.store.client import Store
 from infergate.store.errors import Rejected, StoreError
 
 KEEP_S = 300
+_ABSENT = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
+"""There is none, or it is about to be deleted."""
 _PLACEHOLDERS = frozenset({"", "changeme", "change-me", "placeholder", "todo", "secret", "test", "xxx", "none", "null"})
+
+
+class SecretMissing(Unavailable):
+    """There is no such secret, or nothing is in it: an operator must do something. Other failures may pass."""
 
 
 class Secrets:
@@ -19,13 +25,14 @@ class Secrets:
         self._kept: dict[tuple[str, str], tuple[float, str]] = {}
 
     async def value(self, reference: str, stage: str = "AWSCURRENT") -> str:
-        """The secret's text. Raises Unavailable where it is missing, unreadable, empty or an obvious placeholder."""
+        """The secret's text. Raises SecretMissing where it is missing, empty or an obvious placeholder, Unavailable where it
+        cannot be read."""
         kept = self._kept.get((reference, stage))
         if kept and kept[0] > self._clock():
             return kept[1]
         text = await self._fetch(reference, stage)
         if text.strip().lower() in _PLACEHOLDERS:
-            raise Unavailable("a secret of this deployment is not set")
+            raise SecretMissing("a secret of this deployment is not set")
         self._kept[reference, stage] = (self._clock() + KEEP_S, text)
         return text
 
@@ -42,6 +49,8 @@ class Secrets:
         try:
             answer = await self._service.call("GetSecretValue", {"SecretId": reference, "VersionStage": stage})
         except Rejected as error:
+            if error.code in _ABSENT:
+                raise SecretMissing("a secret of this deployment is missing") from error
             raise Unavailable("a secret of this deployment cannot be read") from error
         except StoreError as error:
             raise Unavailable("the secret store does not answer") from error

@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 
 from infergate.catalog.shelf import Shelf
+from infergate.channels.health import Health
 from infergate.console.accounts import Desk
 from infergate.edge.log import json_lines
 from infergate.kernel.money import usd
@@ -21,7 +22,9 @@ from infergate.ledger.disputes import Disputes
 from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
 from infergate.ledger.refunds import Refunds
+from infergate.schedules.channel_health import ChannelHealth
 from infergate.schedules.expire import Expire
+from infergate.schedules.probe import send_probe
 from infergate.schedules.remind import Remind
 from infergate.schedules.sweep import Sweep
 from infergate.store.boto import BotoStore
@@ -48,6 +51,8 @@ class Rooms:
     disputes: Disputes
     adjustments: Adjustments
     shelf: Shelf
+    channels: Health
+    channel_health: ChannelHealth
     sweep: Sweep
     expire: Expire
     remind: Remind
@@ -60,6 +65,9 @@ def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clo
     ledger = Ledger(store, places, clock, asyncio.sleep, random.random)
     books = Books(store, places, clock, asyncio.sleep, random.random)
     grants = Grants(books)
+    log = json_lines(clock)
+    shelf = Shelf(store, environment["CATALOG_TABLE"], clock)
+    channels = Health(store, places.counters, clock, log)
     return Rooms(
         store=store,
         tables=places,
@@ -80,12 +88,16 @@ def rooms(environment: Mapping[str, str], *, store: Store, secrets: Secrets, clo
         refunds=Refunds(books),
         disputes=Disputes(books),
         adjustments=Adjustments(books, alone_max=ADJUSTED_ALONE_MAX),
-        shelf=Shelf(store, environment["CATALOG_TABLE"], clock),
+        shelf=shelf,
+        channels=channels,
+        channel_health=ChannelHealth(
+            shelf, channels, secrets, environment.get("CHANNEL_SECRET_PREFIX", ""), send_probe, clock, log
+        ),
         sweep=Sweep(store, ledger, places.counters, clock),
         expire=Expire(store, grants, places.accounts, clock),
         remind=Remind(store, grants, places.accounts, clock),
         rebuild=rebuild(store, environment, clock),
-        log=json_lines(clock),
+        log=log,
     )
 
 
