@@ -13,6 +13,8 @@ from typing import Any, NoReturn, cast
 import orjson
 from infergate.accounts.directory import KeyDirectory
 from infergate.catalog.shelf import Shelf
+from infergate.channels.capacity import Capacity
+from infergate.channels.health import Health
 from infergate.chat.types import House
 from infergate.console.accounts import Desk
 from infergate.edge.openai import Gateway
@@ -253,6 +255,8 @@ class Process:
             ledger=self.ledger,
             grants=self.grants,
             rates=Rates(wire, TABLES.counters),
+            health=Health(wire, TABLES.counters, self.clock, run.lines.append, self.entropy),
+            capacity=Capacity(wire, TABLES.counters, self.clock, run.lines.append),
             secrets=secrets,
             channel_secret_prefix="channels/",
             http=cast(HttpClient, self.provider),

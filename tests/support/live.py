@@ -94,8 +94,10 @@ class Live:
     async def customer(
         self, credit: str | None = None, *, plan: str = "starter", limits: dict[str, int] | None = None
     ) -> Customer:
-        """An account with exactly this credit (None: the $20 trial) and a key."""
+        """An account with exactly this credit (None: the $20 trial) and a key, who comes to channels that are all well."""
         snapshot = await self.rooms.shelf.current()
+        for channel in snapshot.channels:
+            await self.house.health.reset(channel)
         trial = snapshot.campaigns["trial"] if credit is None else None
         email = f"customer-{os.getpid()}-{next(_numbers)}@test.example"
         account, _ = await accounts.open_account(self.rooms.desk, email, name="", plan=plan, trial=trial, actor="test")

@@ -110,7 +110,9 @@ def call(name: str, arguments: str) -> Json:
 
 def head(key: str, request: Json, kind: str) -> Json:
     base = {"id": f"chatcmpl-demo-{key}", "object": kind, "created": int(time.time())}
-    return base | {"model": request["model"], "service_tier": "default", "system_fingerprint": "fp_demo"}
+    # It has room in its tier `flex`, and never any in `priority`: that is done as `default`, and said so.
+    tier = "flex" if request.get("service_tier") == "flex" else "default"
+    return base | {"model": request["model"], "service_tier": tier, "system_fingerprint": "fp_demo"}
 
 
 def chunker(key: str, request: Json) -> Chunk:

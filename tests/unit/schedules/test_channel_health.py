@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.catalog.shelf import Shelf
 from infergate.catalog.types import Snapshot
 from infergate.channels.health import Health
@@ -83,7 +83,7 @@ class Place:
 
 def catalog(**overrides: str) -> Snapshot:
     enabled = {"channels.demo.enabled": "true", "channels.openai.enabled": "true"}
-    return compile_file(parse((ROOT / "catalog.yaml").read_text(), enabled | overrides))
+    return compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), enabled | overrides))
 
 
 @pytest.fixture
@@ -220,13 +220,8 @@ async def test_a_cooled_channel_is_not_probed_for_its_provider_has_said_when(pla
 
 
 async def test_a_kind_without_such_a_call_stays_half_open_for_the_next_request(place: Place) -> None:
-    models = {
-        name: replace(
-            model, routes=tuple(replace(r, channel=replace(r.channel, kind="something else")) for r in model.routes)
-        )
-        for name, model in place.snapshot.models.items()
-    }
-    place.snapshot = replace(place.snapshot, models=models)
+    channels = {name: replace(channel, kind="something else") for name, channel in place.snapshot.channels.items()}
+    place.snapshot = replace(place.snapshot, channels=channels)
     await place.open("openai")
     place.now += OPEN_S
 

@@ -28,6 +28,8 @@ class Admission:
     hold: Hold
     output: int
     standings: Standings
+    tokens: int
+    """What it counts against limits on tokens."""
 
 
 class KeyChanged(Exception):
@@ -65,7 +67,7 @@ async def admit(
     except StoreError as error:
         await house.ledger.release(key.account, held.hold)
         raise Unavailable("the rate counters are busy") from error
-    return Admission(key, held.hold, output, counted.standings)
+    return Admission(key, held.hold, output, counted.standings, tokens)
 
 
 async def _hold(

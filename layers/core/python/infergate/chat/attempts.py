@@ -5,7 +5,7 @@ from typing import Any
 
 from infergate.catalog.types import Route
 from infergate.chat.types import House, InferenceRequest
-from infergate.kernel.errors import UpstreamFailed
+from infergate.kernel.errors import Unavailable, UpstreamFailed
 from infergate.providers.types import Provider, Refusal, Target
 from infergate.transport.http1 import Response, TransportError, parse_url
 
@@ -64,6 +64,10 @@ def not_answered(route: Route, error: TransportError) -> UpstreamFailed:
     timed_out = kind in {"FirstByteTimeout", "ReadTimeout"}
     message = "did not answer in time" if timed_out else "could not be reached or broke off"
     return UpstreamFailed(route.id, 504 if timed_out else 0, f"The model's provider {message}.", kind)
+
+
+def outcome_of(error: UpstreamFailed | Unavailable) -> str:
+    return f"status {error.status}" if isinstance(error, UpstreamFailed) and error.status else "no answer"
 
 
 def may_go_on(error: UpstreamFailed) -> bool:

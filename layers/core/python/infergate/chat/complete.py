@@ -12,12 +12,13 @@ from typing import Any
 from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import Offer, in_order, offers, resolve
 from infergate.catalog.types import DEFAULT_TIER, Model, Route
+from infergate.channels.capacity import Entered
 from infergate.chat import attempts
 from infergate.chat.admit import Admission, KeyChanged, admit
 from infergate.chat.attempts import ANSWER_MAX, Attempts, provider_of
 from infergate.chat.price import Charge, charge, likely_units
 from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
-from infergate.chat.routing import buyer_of, no_route
+from infergate.chat.routing import Doors, Resting, all_rest, buyer_of, no_route
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
 from infergate.kernel.errors import Unavailable, UpstreamFailed
@@ -39,8 +40,8 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
     `key` may be from a cache: admission proves it fresh.
     """
     started = house.clock()
-    model, taken, admission = await _admitted(house, key, request, started)
-    job = Job(house, request, reply, model, taken, admission, started)
+    model, taken, doors, admission = await _admitted(house, key, request, started)
+    job = Job(house, request, reply, model, taken, doors, admission, started)
     try:
         await job.run()
     except (UpstreamFailed, Unavailable):
@@ -53,7 +54,7 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
 
 async def _admitted(
     house: House, key: ApiKey, request: InferenceRequest, now_s: float
-) -> tuple[Model, list[Offer], Admission]:
+) -> tuple[Model, list[Offer], Doors, Admission]:
     snapshot = await house.shelf.current()
     for _ in range(KEY_CHANGES_MAX):
         buyer = buyer_of(key)
@@ -61,11 +62,17 @@ async def _admitted(
         taken, refused = offers(model, buyer, request.wishes, now_s)
         if not taken:
             raise no_route(model, request.wishes, refused)
+        doors = Doors(house, taken)
+        await doors.check()
+        refreshing = doors.refreshing()
         try:
-            return model, taken, await admit(house, request, key, model, taken, snapshot.plans[key.plan])
+            return model, taken, doors, await admit(house, request, key, model, taken, snapshot.plans[key.plan])
         except KeyChanged as changed:
             # Its terms are others now: what may be called, and at which price, is asked again.
             key = changed.key
+        finally:
+            if refreshing is not None:
+                await refreshing
     raise Unavailable("the account's terms change too fast")
 
 
@@ -92,6 +99,7 @@ class Job:
         reply: Reply,
         model: Model,
         taken: list[Offer],
+        doors: Doors,
         admission: Admission,
         started: float,
     ) -> None:
@@ -100,44 +108,71 @@ class Job:
         self.reply = reply
         self.model = model
         self.taken = taken
+        self.doors = doors
         self.admission = admission
         self.started = started
         self.attempts = Attempts()
         self.flags: list[str] = []
         self.first_token: float | None = None
         self.offer: Offer | None = None
+        self.entered: Entered | None = None
         self.settled = False
         own = started + house.request_s_max
         self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
 
     async def run(self) -> None:
         failure: UpstreamFailed | Unavailable = Unavailable("no channel to this model is ready")
+        resting: list[Resting] = []
         for offer in in_order(self.taken, self.request.wishes, self.house.chance):
-            route = offer.route
             began = self.house.clock()
             if began >= self.deadline:
                 break
-            self.offer = offer
+            entered = await self._enter(offer.route)
+            if isinstance(entered, Resting):
+                self.attempts.note(offer.route, entered.why, began, began)
+                resting.append(entered)
+                continue
+            self.offer, self.entered = offer, entered
             try:
-                body = outgoing_body(self.request, self.admission.output, route.channel.output_field)
-                answered = await (self._stream(body, route) if self.request.stream else self._whole(body, route))
+                return await self._try(offer.route)
             except (UpstreamFailed, Unavailable) as error:
                 failure = error
-                outcome = (
-                    f"status {error.status}" if isinstance(error, UpstreamFailed) and error.status else "no answer"
-                )
-                self.attempts.note(route, outcome, began, self.house.clock())
-                if isinstance(error, UpstreamFailed) and not attempts.may_go_on(error):
-                    break
-                continue
-            if answered:
-                return
+                self.attempts.note(offer.route, attempts.outcome_of(error), began, self.house.clock())
+                if isinstance(error, UpstreamFailed):
+                    await self.doors.failed(offer.route.channel, error)
+                    if not attempts.may_go_on(error):
+                        break
+            finally:
+                await self._leave()
+        if resting and self.offer is None:
+            failure = all_rest(resting)
         await self.settle(Bill("upstream failed before any output"))
         raise failure
 
+    async def _enter(self, route: Route) -> Entered | Resting:
+        hold = self.admission.hold
+        return await self.doors.enter(route.channel, self.request.request_id, self.admission.tokens, hold.deadline)
+
+    async def _leave(self) -> None:
+        """Before the answer's end too, after which Lambda may freeze us: the second time there is nothing to give back."""
+        entered, self.entered = self.entered, None
+        if entered is not None:
+            await self.doors.leave(entered)
+
+    async def _try(self, route: Route) -> None:
+        """Raises UpstreamFailed or Unavailable if nothing was sent yet."""
+        body = outgoing_body(self.request, self.admission.output, route.channel.output_field)
+        await (self._stream(body, route) if self.request.stream else self._whole(body, route))
+
+    async def _began(self, route: Route, began: float) -> None:
+        """From here on nobody else is asked."""
+        self.first_token = self.house.clock()
+        self.attempts.note(route, "answered", began, self.first_token)
+        await self.doors.answered(route.channel)
+
     # -- an answer in one piece ---------------------------------------------------------------------------------------
 
-    async def _whole(self, sent: dict[str, Any], route: Route) -> bool:
+    async def _whole(self, sent: dict[str, Any], route: Route) -> None:
         began = self.house.clock()
         timeout_s = min(route.channel.answer_timeout_s, self.deadline - began)
         response = await attempts.call(self.house, self.request, sent, route, timeout_s)
@@ -148,20 +183,18 @@ class Job:
         answer = provider_of(self.house, route).answer(self.request.endpoint, sent, raw)
         if answer is None or answer.get("error"):
             raise UpstreamFailed(route.id, 502, "The model's provider sent no answer.")
-        self.first_token = self.house.clock()
-        self.attempts.note(route, "answered", began, self.first_token)
+        await self._began(route, began)
         bill = self._bill_of(self._usage_of(route, answer), answer_bytes(answer), answer.get("service_tier"))
         # Made before it is charged, so that nothing can go wrong between the charge and the answer.
         ours = self._receipt(bill)
         cost: Nanos | None = ours.cost
         body = priced_answer(self.request, answer, ours.units, cost)
-        receipt, booked = await self.settle(bill)
+        (receipt, booked), _ = await asyncio.gather(self.settle(bill), self._leave())
         standing = receipt.cost if booked else None
         if standing != cost:
             # It could not be booked; or the sweep had given the request up, and its receipt of cost 0 stands.
             cost, body = standing, priced_answer(self.request, answer, ours.units, standing)
         await self.reply.json(200, answer_headers(self.admission.standings, self.admission.output, cost), body)
-        return True
 
     def _usage_of(self, route: Route, answer: dict[str, Any]) -> Usage | None:
         try:
@@ -172,7 +205,7 @@ class Job:
 
     # -- an answer in pieces ------------------------------------------------------------------------------------------
 
-    async def _stream(self, body: dict[str, Any], route: Route) -> bool:
+    async def _stream(self, body: dict[str, Any], route: Route) -> None:
         began = self.house.clock()
         timeout_s = min(route.channel.first_byte_timeout_s, self.deadline - began)
         response = await attempts.call(self.house, self.request, body, route, timeout_s)
@@ -193,8 +226,7 @@ class Job:
         if not first and relay.failure:
             response.abort()
             raise UpstreamFailed(route.id, 502, relay.failure, relay.failure_code)
-        self.first_token = self.house.clock()
-        self.attempts.note(route, "answered", began, self.first_token)
+        await self._began(route, began)
         await self.reply.open_stream(answer_headers(self.admission.standings, self.admission.output, None))
         try:
             await self._relay(response, reader, relay, first, route)
@@ -202,7 +234,6 @@ class Job:
         finally:
             # Nothing, if the body has ended and the connection waits for its next request.
             response.abort()
-        return True
 
     async def _first_frames(self, response: Response, reader: Events, relay: Relay, until: float) -> bytes:
         """Until something can be sent or the stream is over: so far another route may still be tried."""
@@ -260,7 +291,7 @@ class Job:
         else:
             await self.reply.write(DONE)
         # Both before the answer's end, after which Lambda may freeze us.
-        await asyncio.gather(self.settle(bill), _read_end(response, relay))
+        await asyncio.gather(self.settle(bill), self._leave(), _read_end(response, relay))
         await self.reply.close()
 
     # -- the money ----------------------------------------------------------------------------------------------------

@@ -1,11 +1,27 @@
-"""Where an account's terms meet the catalog: which routes a request may take, and what is said where there is none."""
+"""Where an account's terms and the channels' health meet the catalog: which routes a request may take, and which it gets."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from infergate.accounts.keys import ApiKey
-from infergate.catalog.resolve import Buyer, Wishes
-from infergate.catalog.types import Model
-from infergate.kernel.errors import InvalidRequest
+from infergate.catalog.resolve import Buyer, Offer, Wishes
+from infergate.catalog.types import Channel, Model
+from infergate.channels.capacity import Caps, Entered, Full
+from infergate.channels.rules import ChannelState, failure_of
+from infergate.chat.types import House
+from infergate.kernel.errors import InvalidRequest, Unavailable, UpstreamFailed
+
+WAIT_S_MAX = 60
+"""A channel rests for minutes, but is tried again in between: nobody is sent away for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A channel takes nothing just now: why, and when to ask again."""
+
+    why: str
+    retry_after_s: int
 
 
 def buyer_of(key: ApiKey) -> Buyer:
@@ -18,3 +34,65 @@ def no_route(model: Model, wishes: Wishes, refused: Mapping[str, str]) -> Invali
         return InvalidRequest(f"`{model.id}` has no price for the service tier `{wishes.tier}`.", "service_tier")
     reasons = "; ".join(f"{route}: {reason}" for route, reason in refused.items())
     return InvalidRequest(f"No route to `{model.id}` fits this request. {reasons}.", "provider", "no_route")
+
+
+def all_rest(resting: Iterable[Resting]) -> Unavailable:
+    """No channel to the model takes a request now. Ours, and soon over."""
+    soonest = min(rest.retry_after_s for rest in resting)
+    return Unavailable("every channel to this model is resting", max(1, min(soonest, WAIT_S_MAX)))
+
+
+class Doors:
+    """The channels of one request's routes: who may enter, and what came of it."""
+
+    def __init__(self, house: House, offers: list[Offer]) -> None:
+        self._house = house
+        self._ids = {offer.route.channel.id for offer in offers}
+
+    async def check(self) -> None:
+        """Raises Unavailable, before anything is held, where it is known that every channel rests."""
+        if self._house.health.due(self._ids):
+            return  # What is known is old: it is refreshed beside the reserve.
+        states = await self._house.health.state_of(self._ids)
+        resting = [rest for state in states.values() if (rest := self._rest(state)) is not None]
+        if len(resting) == len(self._ids):
+            raise all_rest(resting)
+
+    def refreshing(self) -> "asyncio.Task[None] | None":
+        """Brings what is known up to date, where that is due. To be awaited: nothing may be left behind a request."""
+        if not self._house.health.due(self._ids):
+            return None
+        return asyncio.ensure_future(self._house.health.refresh(self._ids))
+
+    async def enter(self, channel: Channel, request_id: str, tokens: int, deadline: int) -> Entered | Resting:
+        state = (await self._house.health.state_of([channel.id]))[channel.id]
+        rest = self._rest(state)
+        if rest is not None:
+            return rest
+        if state.phase == "half-open" and not await self._house.health.try_probe(channel.id):
+            return Resting("half-open: somebody else is trying it", 1)
+        caps = Caps(channel.requests_per_minute, channel.tokens_per_minute, channel.concurrency)
+        entered = await self._house.capacity.enter(channel.id, caps, request_id, tokens, deadline)
+        if isinstance(entered, Full):
+            return Resting(f"full: {entered.which}", entered.retry_after_s)
+        return entered
+
+    async def leave(self, entered: Entered) -> None:
+        await self._house.capacity.leave(entered)
+
+    async def answered(self, channel: Channel) -> None:
+        await self._house.health.succeeded(channel.id)
+
+    async def failed(self, channel: Channel, error: UpstreamFailed) -> None:
+        """A refusal of the caller's own mistake is an answer too."""
+        failure = failure_of(error.status)
+        if failure is None:
+            await self._house.health.succeeded(channel.id)
+        else:
+            await self._house.health.failed(channel.id, failure, error.retry_after_s)
+
+    def _rest(self, state: ChannelState) -> Resting | None:
+        if state.phase == "closed" or (state.phase == "half-open" and not state.probing):
+            return None
+        left_s = int(state.until_s - self._house.clock()) + 1 if state.until_s else WAIT_S_MAX
+        return Resting(f"{state.phase}: {state.reason}", max(1, left_s))

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from infergate.accounts.directory import KeyDirectory
 from infergate.catalog.resolve import NO_WISHES, Wishes
 from infergate.catalog.shelf import Shelf
+from infergate.channels.capacity import Capacity
+from infergate.channels.health import Health
 from infergate.kernel.errors import InferGateError
 from infergate.kernel.ids import Entropy
 from infergate.kernel.time import Clock
@@ -77,6 +79,8 @@ class House:
     ledger: Ledger
     grants: Grants
     rates: Rates
+    health: Health
+    capacity: Capacity
     secrets: Secrets
     channel_secret_prefix: str
     http: HttpClient

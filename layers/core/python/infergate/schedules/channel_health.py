@@ -120,10 +120,8 @@ class ChannelHealth:
 
 
 def enabled_channels(snapshot: Snapshot) -> list[Channel]:
-    """Each once, by id."""
-    routes = (route for model in snapshot.models.values() for route in model.routes)
-    found = {route.channel.id: route.channel for route in routes if route.channel.enabled}
-    return [found[channel_id] for channel_id in sorted(found)]
+    """By id."""
+    return [channel for _, channel in sorted(snapshot.channels.items()) if channel.enabled]
 
 
 def verdict(status: int) -> Failure | None:

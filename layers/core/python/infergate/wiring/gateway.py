@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 from infergate.accounts.directory import KeyDirectory
 from infergate.catalog.shelf import Shelf
+from infergate.channels.capacity import Capacity
+from infergate.channels.health import Health
 from infergate.chat.types import House
 from infergate.edge.log import json_lines
 from infergate.edge.openai import Gateway
@@ -41,7 +43,7 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
 
 def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, secrets: Secrets, clock: Clock) -> House:
     """Everyone a request meets, around the given store and clock."""
-    places = tables(environment)
+    places, log = tables(environment), json_lines(clock)
     return House(
         store=store,
         counters_table=places.counters,
@@ -50,6 +52,8 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
         ledger=Ledger(store, places, clock, asyncio.sleep, random.random),
         grants=Grants(Books(store, places, clock, asyncio.sleep, random.random)),
         rates=Rates(store, places.counters),
+        health=Health(store, places.counters, clock, log),
+        capacity=Capacity(store, places.counters, clock, log),
         secrets=secrets,
         channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],
         http=http,
@@ -57,7 +61,7 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
         clock=clock,
         entropy=os.urandom,
         chance=random.random,
-        log=json_lines(clock),
+        log=log,
     )
 
 
