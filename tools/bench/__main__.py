@@ -100,11 +100,14 @@ def run(number: int) -> tuple[dict[str, Any], list[str], list[str]]:
             now = memory_mib(server.pid)
             memory[name] |= {"after load": now["rss"], "peak": now["peak"]}
         say("measuring DynamoDB clients")
-        clients = _clients(store)
-    shown, missed = report.aims(measured, counted, scene)
+        clients = _alone("clients", store.url)
+        say("measuring routing and pricing")
+        routing = _alone("routing")
+    shown, missed = report.aims(measured, counted, scene, routing)
     tables = [
         shown, report.cpu(measured), report.ratios(measured), report.latency(measured), report.tokens(measured),
         report.trips(counted), report.writes(scene), report.cold(colds), report.memory(memory), report.clients(clients),
+        report.routing(routing),
     ]  # fmt: skip
     results = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -117,6 +120,7 @@ def run(number: int) -> tuple[dict[str, Any], list[str], list[str]]:
         "cold": {name: asdict(c) for name, c in colds.items()},
         "memory": memory,
         "clients": clients,
+        "routing": routing,
         "missed": missed,
     }
     return results, tables, missed
@@ -130,9 +134,10 @@ def _commit() -> str:
     return described.stdout.strip()
 
 
-def _clients(store: Server) -> dict[str, list[float]]:
+def _alone(module: str, *arguments: str) -> dict[str, list[float]]:
+    """What a module of this package measures in a process of its own."""
     done = subprocess.run(
-        ["taskset", "-c", str(SERVER_CPU), sys.executable, "-m", "tools.bench.clients", store.url],
+        ["taskset", "-c", str(SERVER_CPU), sys.executable, "-m", f"tools.bench.{module}", *arguments],
         cwd=ROOT, check=True, stdout=subprocess.PIPE,
     )  # fmt: skip
     found: dict[str, list[float]] = orjson.loads(done.stdout)
