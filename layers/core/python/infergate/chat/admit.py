@@ -7,7 +7,7 @@ from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import Offer
 from infergate.catalog.types import Model, Plan
 from infergate.chat.limits import limits_of
-from infergate.chat.price import OUTPUT_FLOOR, Quote, Tariff, counted_tokens, output_wanted, tariff
+from infergate.chat.price import Quote, Tariff, counted_tokens, output_wanted, tariff, within
 from infergate.chat.types import House, InferenceRequest
 from infergate.kernel.errors import AccountNotActive, InsufficientCredits, RateLimited, Unavailable
 from infergate.kernel.money import Nanos
@@ -124,10 +124,11 @@ async def _after(
 
 def _less(request: InferenceRequest, terms: Tariff, ask: Ask, output: int, available: Nanos) -> Quote:
     """Where the caller set no limit, the limit is what the balance allows. Raises InsufficientCredits."""
-    affordable = terms.affordable_output(available)
-    if request.kind == "chat" and request.max_output is None and OUTPUT_FLOOR <= affordable < output:
-        return Quote(terms.hold(affordable), affordable)
-    raise InsufficientCredits(ask.amount, available, max(0, affordable) if request.kind == "chat" else 0)
+    quote = within(request, terms, Quote(ask.amount, output), available)
+    if quote is None:
+        affordable = max(0, terms.affordable_output(available)) if request.kind == "chat" else 0
+        raise InsufficientCredits(ask.amount, available, affordable)
+    return quote
 
 
 async def _uncount(house: House, counting: "asyncio.Future[Counted]") -> Counted | None:

@@ -79,6 +79,16 @@ def tariff(request: InferenceRequest, model: Model, offers: Iterable[Offer]) -> 
     )
 
 
+def within(request: InferenceRequest, terms: Tariff, wanted: Quote, available: Nanos) -> Quote | None:
+    """The quote that this much credit allows, None if none: who set no limit gets the longest answer that it pays for."""
+    if wanted.hold <= available:
+        return wanted
+    affordable = terms.affordable_output(available)
+    if request.kind == "chat" and request.max_output is None and OUTPUT_FLOOR <= affordable < wanted.output:
+        return Quote(terms.hold(affordable), affordable)
+    return None
+
+
 def _that_may_apply(price: PriceBook, tier: str, bound: int) -> list[Rates]:
     """A provider may answer in its default tier where it has no room in another; a long request is priced as such."""
     books = [price] if tier == DEFAULT_TIER else [price, price.service_tiers[tier]]

@@ -4,10 +4,11 @@ counters table:
   RATE#<account>#<minute>   RATE   one number per scope; gone by TTL some time after its minute
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from infergate.kernel.errors import RateLimited, Window
-from infergate.limits.rules import MINUTE_S, Limits, Standing, tightest
+from infergate.limits.rules import MINUTE_S, Limit, Limits, Standing, tightest
 from infergate.store import counting
 from infergate.store.client import Params, Store, get
 from infergate.store.counting import Counter, numbers_of
@@ -55,11 +56,18 @@ class Rates:
         except StoreError:
             return
 
+    async def would_refuse(self, account: str, limits: Limits, tokens: int, now_s: float) -> RateLimited | None:
+        """What `count` would raise now. Counts nothing. Raises StoreError."""
+        item = await self._item(account, now_s)
+        return refusal(limits, item, tokens, now_s) if _full(limits, numbers_of(item), tokens) else None
+
     async def look(self, account: str, limits: Limits, now_s: float) -> Standings:
         """The standings without counting."""
+        return standings(limits, await self._item(account, now_s) or {}, now_s)
+
+    async def _item(self, account: str, now_s: float) -> Item | None:
         key = self._key(account, now_s)
-        item = await get(self._store, self._table, key["pk"]["S"], key["sk"]["S"])
-        return standings(limits, item or {}, now_s)
+        return await get(self._store, self._table, key["pk"]["S"], key["sk"]["S"])
 
     def _key(self, account: str, now_s: float) -> Params:
         return {"pk": {"S": f"RATE#{account}#{int(now_s) // MINUTE_S}"}, "sk": {"S": "RATE"}}
@@ -88,11 +96,16 @@ def refusal(limits: Limits, old: Item | None, tokens: int, now_s: float) -> Rate
     """Which limit said no, from the item that came back with the refusal."""
     used = numbers_of(old)
     wait_s = MINUTE_S - int(now_s) % MINUTE_S
-    full = [(limit, 1) for limit in limits.requests if used.get(limit.counter, 0) + 1 > limit.value]
-    full += [(limit, tokens) for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]
+    full = _full(limits, used, tokens)
     limit, asked = full[0] if full else (limits.requests[0], 1)
     now = windows_of(standings(limits, old or {}, now_s))
     return RateLimited(limit.name, limit.value, used.get(limit.counter, 0), limit.source, wait_s, asked, now)
+
+
+def _full(limits: Limits, used: Mapping[str, int], tokens: int) -> list[tuple[Limit, int]]:
+    """Each limit that has no room, with what was asked of it."""
+    full = [(limit, 1) for limit in limits.requests if used.get(limit.counter, 0) + 1 > limit.value]
+    return full + [(limit, tokens) for limit in limits.tokens if used.get(limit.counter, 0) + tokens > limit.value]
 
 
 def windows_of(now: Standings) -> tuple[Window, ...]:
