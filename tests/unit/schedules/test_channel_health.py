@@ -8,7 +8,7 @@ import pytest
 from infergate.catalog.compile import compile_file
 from infergate.catalog.read import parse
 from infergate.catalog.shelf import Shelf
-from infergate.catalog.types import Channel, Snapshot
+from infergate.catalog.types import Snapshot
 from infergate.channels.health import Health
 from infergate.channels.rules import FAILURES_MIN, OPEN_S
 from infergate.providers.types import Call
