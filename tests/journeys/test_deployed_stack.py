@@ -178,6 +178,25 @@ def test_a_new_receipt_reaches_the_rollups_and_its_end_does_not(stack: Stack, cl
     assert runs_of(client, log) == before + 1
 
 
+async def test_a_channel_without_its_key_is_off_until_it_has_one(
+    stack: Stack, aws: EmbeddedAws, client: Callable[[str], Any]
+) -> None:
+    environment = aws.environment() | stack.environment_of("GatewayFunction")
+    rooms, secret = local_rooms(environment), environment["CHANNEL_SECRET_PREFIX"] + "demo"
+    event = (ROOT / "events" / "channel_health" / "tick.json").read_bytes()
+    await rooms.shelf.apply(demo_catalog("https://provider.invalid"), "test")
+
+    async def after_a_run() -> str:
+        client("lambda").invoke(FunctionName=stack.names["ChannelHealthFunction"], Payload=event)
+        return (await rooms.channels.overview(["demo"]))["demo"].state.phase
+
+    assert await after_a_run() == "off"
+    client("secretsmanager").create_secret(Name=secret, SecretString="demo-key")
+    assert await after_a_run() == "closed"
+
+    client("secretsmanager").delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+
 # -- the gateway's role ------------------------------------------------------------------------------------------------
 def test_the_gateway_may_write_a_receipt_and_never_take_it_back(
     stack: Stack, aws: EmbeddedAws, client: Callable[[str], Any]

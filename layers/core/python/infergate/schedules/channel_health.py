@@ -18,7 +18,7 @@ from infergate.kernel.errors import Unavailable
 from infergate.kernel.time import Clock
 from infergate.providers.probe import probe_call
 from infergate.providers.types import Call, Target
-from infergate.store.secrets import SecretMissing, Secrets
+from infergate.store.secrets import Secrets
 
 CHANNELS_MAX = 500
 AT_ONCE = 10
@@ -63,7 +63,7 @@ class ChannelHealth:
 
     async def run(self, *, channels_max: int = CHANNELS_MAX) -> Checked:
         """One run. Raises Unavailable without a catalog, StoreError where the channels' state cannot be read."""
-        enabled = enabled_channels(await self._shelf.current())
+        enabled = enabled_channels(await self._shelf.refresh())
         channels = enabled[:channels_max]
         checked = Checked(channels=len(channels), left=len(enabled) - len(channels))
         ids = [channel.id for channel in channels]
@@ -84,14 +84,13 @@ class ChannelHealth:
 
     async def _check(self, channel: Channel, state: ChannelState, checked: Checked) -> None:
         try:
-            secret = await self._secrets.value(self._prefix + channel.secret) if channel.secret else ""
-        except SecretMissing:
-            await self._health.turn_off(channel.id, KEYLESS)
-            return
+            secret = await self._secrets.find(self._prefix + channel.secret) if channel.secret else ""
         except Unavailable:
             checked.failed += 1
             return
-        if state.phase == "off":
+        if secret is None:
+            await self._health.turn_off(channel.id, KEYLESS)
+        elif state.phase == "off":
             await self._health.turn_on(channel.id)
         elif state.phase == "half-open":
             await self._probe(channel, secret, checked)

@@ -14,10 +14,6 @@ _ABSENT = frozenset({"ResourceNotFoundException", "InvalidRequestException"})
 _PLACEHOLDERS = frozenset({"", "changeme", "change-me", "placeholder", "todo", "secret", "test", "xxx", "none", "null"})
 
 
-class SecretMissing(Unavailable):
-    """There is no such secret, or nothing is in it: an operator must do something. Other failures may pass."""
-
-
 class Secrets:
     def __init__(self, service: Store, clock: Clock) -> None:
         self._service = service
@@ -25,14 +21,20 @@ class Secrets:
         self._kept: dict[tuple[str, str], tuple[float, str]] = {}
 
     async def value(self, reference: str, stage: str = "AWSCURRENT") -> str:
-        """The secret's text. Raises SecretMissing where it is missing, empty or an obvious placeholder, Unavailable where it
-        cannot be read."""
+        """The secret's text. Raises Unavailable where it is missing, unreadable, empty or an obvious placeholder."""
+        text = await self.find(reference, stage)
+        if text is None:
+            raise Unavailable("a secret of this deployment is not set")
+        return text
+
+    async def find(self, reference: str, stage: str = "AWSCURRENT") -> str | None:
+        """The same, with None for what an operator has yet to set. Raises Unavailable where that cannot be told."""
         kept = self._kept.get((reference, stage))
         if kept and kept[0] > self._clock():
             return kept[1]
         text = await self._fetch(reference, stage)
-        if text.strip().lower() in _PLACEHOLDERS:
-            raise SecretMissing("a secret of this deployment is not set")
+        if text is None or text.strip().lower() in _PLACEHOLDERS:
+            return None
         self._kept[reference, stage] = (self._clock() + KEEP_S, text)
         return text
 
@@ -45,12 +47,12 @@ class Secrets:
             return [current]
         return [current, previous] if previous != current else [current]
 
-    async def _fetch(self, reference: str, stage: str) -> str:
+    async def _fetch(self, reference: str, stage: str) -> str | None:
         try:
             answer = await self._service.call("GetSecretValue", {"SecretId": reference, "VersionStage": stage})
         except Rejected as error:
             if error.code in _ABSENT:
-                raise SecretMissing("a secret of this deployment is missing") from error
+                return None
             raise Unavailable("a secret of this deployment cannot be read") from error
         except StoreError as error:
             raise Unavailable("the secret store does not answer") from error
