@@ -174,7 +174,7 @@ class Job:
 
     async def _whole(self, sent: dict[str, Any], route: Route) -> None:
         began = self.house.clock()
-        timeout_s = min(route.channel.answer_timeout_s, self.deadline - began)
+        timeout_s = min(route.channel.answer_timeout_s, self.deadline - began, self.doors.patience_s)
         response = await attempts.call(self.house, self.request, sent, route, timeout_s)
         try:
             raw = await response.read(limit=ANSWER_MAX, timeout_s=max(1.0, began + timeout_s - self.house.clock()))
@@ -207,7 +207,7 @@ class Job:
 
     async def _stream(self, body: dict[str, Any], route: Route) -> None:
         began = self.house.clock()
-        timeout_s = min(route.channel.first_byte_timeout_s, self.deadline - began)
+        timeout_s = min(route.channel.first_byte_timeout_s, self.deadline - began, self.doors.patience_s)
         response = await attempts.call(self.house, self.request, body, route, timeout_s)
         provider = provider_of(self.house, route)
         relay = Relay(provider, wants_usage=self.request.wants_usage)

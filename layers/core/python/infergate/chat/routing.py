@@ -8,7 +8,7 @@ from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import Buyer, Offer, Wishes
 from infergate.catalog.types import Channel, Model
 from infergate.channels.capacity import Caps, Entered, Full
-from infergate.channels.rules import ChannelState, failure_of
+from infergate.channels.rules import PROBE_S, ChannelState, failure_of
 from infergate.chat.types import House
 from infergate.kernel.errors import InvalidRequest, Unavailable, UpstreamFailed
 
@@ -48,6 +48,8 @@ class Doors:
     def __init__(self, house: House, offers: list[Offer]) -> None:
         self._house = house
         self._ids = {offer.route.channel.id for offer in offers}
+        self.patience_s = float("inf")
+        """How long the channel that was entered last may take to begin its answer."""
 
     async def check(self) -> None:
         """Raises Unavailable, before anything is held, where it is known that every channel rests."""
@@ -69,12 +71,17 @@ class Doors:
         rest = self._rest(state)
         if rest is not None:
             return rest
-        if state.phase == "half-open" and not await self._house.health.try_probe(channel.id):
-            return Resting("half-open: somebody else is trying it", 1)
         caps = Caps(channel.requests_per_minute, channel.tokens_per_minute, channel.concurrency)
         entered = await self._house.capacity.enter(channel.id, caps, request_id, tokens, deadline)
         if isinstance(entered, Full):
             return Resting(f"full: {entered.which}", entered.retry_after_s)
+        self.patience_s = float("inf")
+        if state.phase == "half-open":
+            # Last, for who wins it must try it; and within its time, after which somebody else may.
+            self.patience_s = PROBE_S
+            if not await self._house.health.try_probe(channel.id):
+                await self.leave(entered)
+                return Resting("half-open: somebody else is trying it", 1)
         return entered
 
     async def leave(self, entered: Entered) -> None:
