@@ -7,7 +7,7 @@ from infergate.catalog.compile import compile_file
 from infergate.catalog.diff import differences
 from infergate.catalog.read import CatalogRefused, read_folder
 from infergate.catalog.types import Snapshot
-from infergate.kernel.errors import InvalidRequest
+from infergate.kernel.errors import InvalidRequest, NotFound
 from infergate.kernel.money import format_usd
 from infergate.kernel.time import iso
 from infergate.wiring.rooms import Rooms
@@ -128,5 +128,49 @@ def catalog_show(session: Session) -> None:
             for model in snapshot.models.values()
             for route in model.routes
         ]
+
+    run(session, work)
+
+
+@cli.group("channel")
+def channel_group() -> None:
+    """The ways to providers, as their health is now."""
+
+
+@channel_group.command("list")
+@session
+def channel_list(session: Session) -> None:
+    """Every channel of the catalog in force: on or off, and why."""
+
+    async def work(rooms: Rooms) -> Rows:
+        snapshot = await rooms.shelf.current()
+        seen = await rooms.channels.overview(sorted(snapshot.channels))
+        return [
+            {
+                "channel": name,
+                "kind": snapshot.channels[name].kind,
+                "enabled": snapshot.channels[name].enabled,
+                "phase": now.state.phase,
+                "reason": now.state.reason or "-",
+                "until": iso(now.state.until_s) if now.state.until_s else "-",
+                "failures_last_minute": now.failures,
+            }
+            for name, now in seen.items()
+        ]
+
+    run(session, work)
+
+
+@channel_group.command("reset")
+@click.argument("channel")
+@session
+def channel_reset(session: Session, channel: str) -> None:
+    """Close a channel's breaker at once: it is well again, or is to be tried as if it were."""
+
+    async def work(rooms: Rooms) -> Rows:
+        if channel not in (await rooms.shelf.current()).channels:
+            raise NotFound(f"channel {channel}")
+        await rooms.channels.reset(channel)
+        return [{"channel": channel, "phase": "closed"}]
 
     run(session, work)
