@@ -1,9 +1,12 @@
 """What goes out to Anthropic: field by field, as it is written there, or refused with the field's name."""
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from infergate.kernel.errors import InvalidRequest
 from infergate.providers.anthropic import Anthropic
 from infergate.providers.types import Target
@@ -394,3 +397,72 @@ def test_what_goes_with_the_models_thinking_goes_out(model: str, body: dict[str,
     assert out.get("temperature", 1) == body.get("temperature", 1)
     assert out.get("top_p", 1) == body.get("top_p", 1)
     assert ("tool_choice" in out) == ("tool_choice" in body)
+
+
+# -- whatever comes -------------------------------------------------------------------------------------------------------
+
+
+LAW = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WORDS = st.sampled_from(
+    [
+        "text",
+        "function",
+        "auto",
+        "enabled",
+        "adaptive",
+        "ephemeral",
+        "json_schema",
+        "image_url",
+        "user",
+        "tool",
+        "assistant",
+    ]
+)
+NAMES = st.sampled_from(
+    [
+        *(
+            "type",
+            "role",
+            "content",
+            "text",
+            "tool_calls",
+            "tool_call_id",
+            "function",
+            "name",
+            "arguments",
+            "parameters",
+        ),
+        *("image_url", "url", "cache_control", "ttl", "budget_tokens", "json_schema", "schema", "id", "index", "data"),
+        *("reasoning_details", "thinking_blocks", "signature", "refusal", "user_id", "description", "strict", "format"),
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5000) | st.floats(allow_nan=False) | st.text(max_size=4) | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [
+        *("messages", "max_tokens", "temperature", "top_p", "top_k", "stop", "stream", "tools", "tool_choice", "user"),
+        *("parallel_tool_calls", "response_format", "reasoning_effort", "thinking", "metadata", "service_tier"),
+        *("cache_control", "n", "stream_options", "logit_bias", "anything"),
+    ]
+)
+MESSAGES = st.lists(
+    st.builds(
+        lambda role, message: {**message, "role": role},
+        st.sampled_from(["user", "assistant", "tool", "system"]),
+        st.dictionaries(NAMES, VALUES, max_size=4),
+    ),
+    max_size=4,
+)
+
+
+@LAW
+@given(st.dictionaries(FIELDS, VALUES, max_size=4), MESSAGES, st.sampled_from([OLD, BUDGET, EARLY, NEW, UNFORCED, "x"]))
+def test_whatever_a_body_holds_it_goes_out_or_is_refused(body: dict[str, Any], messages: Any, model: str) -> None:
+    whole = {"messages": messages, "max_completion_tokens": 5000, **body}
+
+    with contextlib.suppress(InvalidRequest):
+        call = Anthropic(lambda: 0).call("chat/completions", whole, Target("https://provider.example/v1", model))
+        assert isinstance(json.loads(call.body), dict)
