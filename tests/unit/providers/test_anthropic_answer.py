@@ -138,6 +138,7 @@ def test_every_reason_to_stop_has_a_finish_reason(stop: Any, finish: str) -> Non
 
     assert answer is not None
     assert answer["choices"][0]["finish_reason"] == finish
+    assert answer["choices"][0]["message"]["content"] == ""
     assert "usage" not in answer
 
 
@@ -298,7 +299,7 @@ ABSURD = [-1, 1.5, True, "5", [5], {"n": 5}, USAGE_MAX + 1, 10**30, "secret prom
     ],
 )
 def test_an_absurd_count_is_refused(name: str, value: Any) -> None:
-    wire: dict[str, Any] = {"input_tokens": 100, "cache_creation_input_tokens": 50, "output_tokens": 50}
+    wire: dict[str, Any] = {"input_tokens": 100, "cache_read_input_tokens": 0, "output_tokens": 50}
     if name == "ephemeral_1h_input_tokens":
         wire["cache_creation"] = {name: value}
     elif name == "thinking_tokens":

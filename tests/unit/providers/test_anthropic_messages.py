@@ -264,6 +264,13 @@ SECRET = {"type": "redacted_thinking", "data": "ZGF0YQ=="}
         },
         {"thinking_blocks": [THOUGHT, SECRET]},
         {"thinking_blocks": [THOUGHT, SECRET], "reasoning_content": "hm", "reasoning_details": []},
+        {
+            "thinking_blocks": [THOUGHT, SECRET],
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "hm", "signature": "c2ln"},
+                {"type": "reasoning.encrypted", "data": "ZGF0YQ=="},
+            ],
+        },
     ],
 )
 def test_signed_thinking_comes_back_before_what_was_said(told: dict[str, Any]) -> None:
@@ -296,6 +303,17 @@ def test_thinking_without_a_text_of_its_own_keeps_its_signature() -> None:
     detail = {"type": "reasoning.text", "text": "", "signature": "c2ln", "format": FORMAT, "index": 0}
 
     assert turns(user("?"), assistant("Yes", reasoning_details=[detail]))[1][1][0] == {**THOUGHT, "thinking": ""}
+
+
+def test_thinking_is_put_where_its_index_says_in_whatever_order_it_is_listed() -> None:
+    details = [
+        {"type": "reasoning.encrypted", "data": "ZGF0YQ==", "index": 2},
+        {"type": "reasoning.text", "text": "hm", "signature": "c2ln", "index": 1},
+    ]
+
+    said = turns(user("?"), assistant("Yes", call("a"), reasoning_details=details))[1][1]
+
+    assert [block["type"] for block in said] == ["text", "thinking", "redacted_thinking", "tool_use"]
 
 
 BLOCKS = st.lists(

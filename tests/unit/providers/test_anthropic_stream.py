@@ -180,6 +180,20 @@ def test_counts_that_come_only_at_the_end_are_taken() -> None:
     assert usage.units == {"input": 12, "output": 6}
 
 
+def test_a_count_that_is_null_at_the_end_stays_what_it_was() -> None:
+    start = {
+        "type": "message_start",
+        "message": {"id": "m", "usage": {"input_tokens": 9, "cache_read_input_tokens": 4}},
+    }
+    counts = {"input_tokens": None, "cache_read_input_tokens": None, "output_tokens": 6}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": counts}
+
+    usage = PROVIDER.usage(read(wire(start, TEXT, end, STOP))[-2])
+
+    assert usage is not None
+    assert usage.units == {"input": 9, "cached_input": 4, "output": 6}
+
+
 def test_a_stream_without_any_usage_reports_none() -> None:
     start = {"type": "message_start", "message": {"id": "m", "model": "claude"}}
 
