@@ -312,6 +312,21 @@ def test_an_absurd_count_is_refused(name: str, value: Any) -> None:
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {"input_tokens": -1, "cache_read_input_tokens": 50},
+        {"input_tokens": 50, "cache_read_input_tokens": -1},
+        {"input_tokens": 50, "cache_creation_input_tokens": -1},
+        {"input_tokens": 50, "cache_creation": {"ephemeral_5m_input_tokens": -1, "ephemeral_1h_input_tokens": 5}},
+        {"input_tokens": 50, "cache_creation": {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": -1}},
+    ],
+)
+def test_a_negative_count_is_not_hidden_in_the_sum(counts: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="tokens"):
+        PROVIDER.usage(of({"output_tokens": 1, **counts}))
+
+
 @pytest.mark.parametrize("name", ["input_tokens", "output_tokens"])
 def test_a_count_that_is_missing_is_refused(name: str) -> None:
     wire = {"input_tokens": 3, "output_tokens": 1}

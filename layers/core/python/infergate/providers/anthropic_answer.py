@@ -101,7 +101,7 @@ def openai_usage(wire: Any) -> Any:
         "total_tokens": _sum(prompt, completion),
         "prompt_tokens_details": {
             "cached_tokens": read,
-            "cache_write_tokens": written - written_1h if _count(written) and _count(written_1h) else written,
+            "cache_write_tokens": written - written_1h if _whole(written) and _whole(written_1h) else written,
             "cache_write_1h_tokens": written_1h,
         },
     }
@@ -112,15 +112,15 @@ def openai_usage(wire: Any) -> Any:
 
 
 def _sum(*counts: Any) -> Any:
-    """The sum, or the first that is not a count."""
+    """The sum, or the first that is no whole number. A negative one the reader finds: some part is then more than the sum."""
     for count in counts:
-        if not _count(count):
+        if not _whole(count):
             return count
     return sum(counts)
 
 
-def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _said(blocks: list[dict[str, Any]], message: dict[str, Any]) -> dict[str, Any]:
