@@ -13,7 +13,7 @@ import openai
 import orjson
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 from openai import AsyncOpenAI
@@ -67,7 +67,9 @@ async def behind(live: Live, upstream: Upstream) -> AsyncIterator[tuple[Customer
             "channels.openai.enabled": "false",
             "models.demo-chat.routes.demo-chat-a.upstream_model": "claude-haiku-4-5",
         }
-        await live.house.shelf.apply(compile_file(parse((ROOT / "catalog.yaml").read_text(), overrides)), "test")
+        await live.house.shelf.apply(
+            compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test"
+        )
         live.fresh_minute()
         customer = await live.customer()
         async with AsyncOpenAI(base_url=f"{live.base_url}/v1", api_key=customer.key, max_retries=0) as client:
