@@ -52,7 +52,7 @@ class _Part(BaseModel):
 
 
 class ChannelTerms(_Part):
-    kind: Literal["openai"]
+    kind: Literal["openai", "anthropic"]
     base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
     secret: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
     enabled: bool = True

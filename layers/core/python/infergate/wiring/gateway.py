@@ -18,6 +18,7 @@ from infergate.ledger.books import Books
 from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
 from infergate.limits.rates import Rates
+from infergate.providers.anthropic import Anthropic
 from infergate.providers.openai import OpenAI
 from infergate.store import aws
 from infergate.store.client import Store
@@ -57,7 +58,7 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
         secrets=secrets,
         channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],
         http=http,
-        providers={"openai": OpenAI()},
+        providers={"openai": OpenAI(), "anthropic": Anthropic(clock)},
         clock=clock,
         entropy=os.urandom,
         chance=random.random,
