@@ -13,7 +13,7 @@ from infergate.providers.types import BrokenStream
 from infergate.providers.wire_json import dump_json, parse_json
 
 THOUGHT_MAX = 4 << 20
-"""Characters of one thought: it is kept until its signature comes."""
+"""Characters of one thought and its signature: it is kept until its block ends."""
 CALLS_MAX = 1024
 _FINISH = {
     "end_turn": "stop",
@@ -93,20 +93,22 @@ def _message(content: list[Any]) -> dict[str, Any]:
     calls: list[dict[str, Any]] = []
     for index, block in enumerate(content):
         match block:
-            case {"text": str(text)}:
-                texts.append(text)
+            case {"text": str(said)}:
+                texts.append(said)
             case {"citationsContent": {"content": [*cited]}}:
                 texts += [
                     part["text"] for part in cited if isinstance(part, dict) and isinstance(part.get("text"), str)
                 ]
             case {"toolUse": {"toolUseId": str(identifier), "name": str(name), **rest}} if "type" not in rest:
                 calls.append(_tool_call(identifier, name, dump_json(rest.get("input", {})).decode()))
-            case {"reasoningContent": {"reasoningText": {"text": str(text), **rest}}}:
-                thoughts.append(text)
-                details += _signed(text, rest.get("signature"), index)
+            case {"reasoningContent": {"reasoningText": {"text": str(thought), **rest}}}:
+                thoughts.append(thought)
+                details += _signed(thought, rest.get("signature"), index)
             case {"reasoningContent": {"redactedContent": str(data)}}:
                 details.append(_redacted(data, index))
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(texts) if texts else None, "refusal": None}
+    # OpenAI's is null beside calls, and text otherwise.
+    text = "".join(texts) if texts or not calls else None
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     parts = {"reasoning_content": "".join(thoughts), "reasoning_details": details, "tool_calls": calls}
     return message | {name: part for name, part in parts.items() if part}
 
@@ -148,7 +150,7 @@ class ConverseEvents:
         """The blocks of calls of which no argument has come yet."""
         self._thought: list[str] = []
         self._thought_size = 0
-        self._signature = ""
+        self._signature: list[str] = []
 
     def feed(self, piece: bytes) -> list[bytes]:
         """Raises BrokenStream."""
@@ -200,23 +202,21 @@ class ConverseEvents:
         return [self._chunk({"tool_calls": [{"index": self._calls[block], "function": {"arguments": text}}]})]
 
     def _thinks(self, thought: dict[str, Any]) -> list[bytes]:
-        text, signature = thought.get("text"), thought.get("signature")
-        if isinstance(signature, str):
-            self._signature += signature
-        if not isinstance(text, str) or not text:
-            return []
-        self._thought.append(text)
-        self._thought_size += len(text)
+        for name, kept in (("text", self._thought), ("signature", self._signature)):
+            if isinstance(piece := thought.get(name), str) and piece:
+                kept.append(piece)
+                self._thought_size += len(piece)
         if self._thought_size > THOUGHT_MAX:
             raise BrokenStream("a thought is too long")
-        return [self._chunk({"reasoning_content": text})]
+        text = thought.get("text")
+        return [self._chunk({"reasoning_content": text})] if isinstance(text, str) and text else []
 
     def _stopped(self, block: int) -> list[bytes]:
         if block in self._silent:
             # Nothing comes of arguments that are empty; OpenAI's are always JSON.
             return self._argued(block, "{}")
-        details = _signed("".join(self._thought), self._signature, block)
-        self._thought, self._thought_size, self._signature = [], 0, ""
+        details = _signed("".join(self._thought), "".join(self._signature), block)
+        self._thought, self._signature, self._thought_size = [], [], 0
         return [self._chunk({"reasoning_details": details})] if details else []
 
     def _chunk(self, delta: dict[str, Any], **finish: Any) -> bytes:

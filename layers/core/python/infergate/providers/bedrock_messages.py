@@ -43,6 +43,8 @@ def turns_of(messages: list[dict[str, Any]]) -> tuple[list[Block], list[dict[str
             turns[-1]["content"] += blocks
         else:
             turns.append({"role": side, "content": blocks})
+    if not turns:
+        raise InvalidRequest("Amazon Bedrock needs a message of the user.", "messages")
     return system, turns
 
 
@@ -90,8 +92,10 @@ def _assistant(message: dict[str, Any], where: str) -> list[Block]:
         *_text(message.get("refusal"), f"{where}.refusal"),
         *(_tool_use(call, f"{where}.tool_calls[{i}]") for i, call in enumerate(calls)),
     ]
+    last = -1
     for place, thought in _thoughts(message, where):
-        blocks.insert(place, thought)
+        last = max(place, last + 1)
+        blocks.insert(last, thought)
     return blocks + cache_point(message, where)
 
 
@@ -161,7 +165,7 @@ def _thoughts(message: dict[str, Any], where: str) -> list[tuple[int, Block]]:
         for thought in thoughts if not found else ():
             if block := read(thought):
                 place = thought.get("index")
-                found.append((place if type(place) is int and place >= len(found) else len(found), block))
+                found.append((place if type(place) is int and place >= 0 else len(found), block))
     return sorted(found, key=lambda one: one[0])
 
 
