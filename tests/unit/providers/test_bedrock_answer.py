@@ -246,6 +246,16 @@ def test_usage_that_cannot_be_is_refused(counts: dict[str, Any]) -> None:
         usage(**counts)
 
 
+def test_the_tier_that_it_was_done_in_is_reported_whole_and_in_pieces() -> None:
+    done_in = {"serviceTier": {"type": "flex"}}
+    counted = {"metrics": {"latencyMs": 5}, "usage": ANSWERS["text"]["usage"]}
+
+    assert understood(CONVERSE.output_shape, {**ANSWERS["text"], **done_in})["serviceTier"] == {"type": "flex"}
+    assert answered({**ANSWERS["text"], **done_in})["service_tier"] == "flex"
+    assert streamed(event("metadata", {**counted, **done_in}))[0]["service_tier"] == "flex"
+    assert "service_tier" not in answered(ANSWERS["text"])
+
+
 # -- in pieces ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_stream_says_what_the_whole_answer_says(name: str) -> None:

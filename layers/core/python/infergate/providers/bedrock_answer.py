@@ -35,7 +35,15 @@ def completion(head: dict[str, Any], answer: Any) -> dict[str, Any] | None:
         return None
     choice = {"index": 0, "message": _message(content), "logprobs": None, **_finish(answer.get("stopReason"))}
     usage = {"usage": usage_of(answer["usage"])} if isinstance(answer.get("usage"), dict) else {}
-    return {**head, "object": "chat.completion", "choices": [choice], **usage}
+    return {**head, "object": "chat.completion", "choices": [choice], **usage, **_tier(answer)}
+
+
+def _tier(holder: dict[str, Any]) -> dict[str, Any]:
+    """In which tier it was done, where Bedrock says so: what it is charged at."""
+    match holder.get("serviceTier"):
+        case {"type": str(tier)}:
+            return {"service_tier": tier}
+    return {}
 
 
 def usage_of(counts: dict[str, Any]) -> dict[str, Any]:
@@ -183,7 +191,8 @@ class ConverseEvents:
             case "messageStop", _:
                 return [self._chunk({}, **_finish(event.get("stopReason")))]
             case "metadata", {"usage": dict(counts)}:
-                return [dump_json({**self._head, "choices": [], "usage": usage_of(counts)}), b"[DONE]"]
+                last = {**self._head, "choices": [], "usage": usage_of(counts), **_tier(event)}
+                return [dump_json(last), b"[DONE]"]
             case "metadata", _:
                 return [b"[DONE]"]
         return []
