@@ -166,7 +166,9 @@ async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | No
     http = HttpClient()
     store = store or thin_store(http, endpoint)
     secrets = Secrets(service, clock)
-    built = house(environment(tables), http=http, store=store, secrets=secrets, clock=clock)
+    built = house(
+        environment(tables), http=http, store=store, secrets=secrets, role=Credentials("test", "test"), clock=clock
+    )
     built.chance = random.Random(7).random
     lines: list[dict[str, Any]] = []
     built.log = lines.append

@@ -18,7 +18,8 @@ def gateway() -> Gateway:
     endpoint, region, keys = environment["BENCH_AWS"], environment["AWS_REGION"], credentials(environment)
     store = aws.dynamodb(http, keys, region=region, clock=clock, endpoint=endpoint)
     service = aws.secrets_manager(http, keys, region=region, clock=clock, endpoint=endpoint)
-    return Gateway(house(environment, http=http, store=store, secrets=Secrets(service, clock), clock=clock))
+    secrets = Secrets(service, clock)
+    return Gateway(house(environment, http=http, store=store, secrets=secrets, role=keys, clock=clock))
 
 
 app = gateway()

@@ -103,11 +103,11 @@ def make(upstream_url: str, requests: int) -> Setting:
 
 async def _make(endpoint: str, tables: dict[str, str], client: Any, upstream_url: str, requests: int) -> Setting:
     names = {**tables, "PEPPER_SECRET_ARN": "bench/pepper", "CHANNEL_SECRET_PREFIX": "bench/channels/"}
-    http, secrets = HttpClient(), Secrets(FixedSecrets(), time.time)
-    store = aws.dynamodb(http, Credentials("test", "test"), region="us-east-1", clock=time.time, endpoint=endpoint)
+    http, secrets, keys = HttpClient(), Secrets(FixedSecrets(), time.time), Credentials("test", "test")
+    store = aws.dynamodb(http, keys, region="us-east-1", clock=time.time, endpoint=endpoint)
     counting = CountingStore(store)
     key = await _stock(names, store, secrets, upstream_url)
-    built = house(names, http=http, store=counting, secrets=secrets, clock=time.time)
+    built = house(names, http=http, store=counting, secrets=secrets, role=keys, clock=time.time)
     lines: list[dict[str, Any]] = []
     built.log = lines.append
     gateway = Gateway(built)

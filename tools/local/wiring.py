@@ -54,7 +54,7 @@ def local_gateway(environment: Mapping[str, str] = os.environ) -> Gateway:
     secrets_endpoint = endpoint_of(environment, "SECRETS_MANAGER")
     service = aws.secrets_manager(http, keys, region=region, clock=time.time, endpoint=secrets_endpoint)
     behind_adapter = environment.get("INFERGATE_BEHIND_ADAPTER") == "1"
-    built = house(environment, http=http, store=store, secrets=Secrets(service, clock), clock=clock)
+    built = house(environment, http=http, store=store, secrets=Secrets(service, clock), role=keys, clock=clock)
     return Gateway(built, behind_adapter=behind_adapter)
 
 

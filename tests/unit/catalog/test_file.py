@@ -304,6 +304,29 @@ def test_local_providers_may_be_reached_by_plain_http() -> None:
         assert parse(with_value("channels/one/base_url", url)).channels["one"].base_url == url
 
 
+@pytest.mark.parametrize(
+    ("base_url", "options"),
+    [
+        ("https://bedrock-runtime.eu-central-1.amazonaws.com", {}),
+        ("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com", {}),
+        ("https://vpce-0a1b2c.bedrock-runtime.eu-west-3.vpce.amazonaws.com", {}),
+        ("https://bedrock.example.com/behind", {"region": "eu-central-1"}),
+    ],
+)
+def test_a_channel_that_the_role_opens_has_a_region_and_no_secret(base_url: str, options: dict[str, str]) -> None:
+    terms = {"kind": "bedrock", "base_url": base_url, "secret": "", "options": options}
+    channel = compile_file(parse(with_value("channels/one", terms))).models["chatty"].routes[0].channel
+
+    assert (channel.kind, channel.secret, channel.options) == ("bedrock", "", options)
+
+
+@pytest.mark.parametrize("host", ["bedrock.example.com", "evil-bedrock-runtime.eu-central-1.example.com"])
+def test_a_channel_to_bedrock_without_a_region_is_refused(host: str) -> None:
+    terms = {"kind": "bedrock", "base_url": f"https://{host}", "secret": ""}
+
+    assert "options.region" in refusal(with_value("channels/one", terms))
+
+
 def test_a_base_url_ends_without_a_slash() -> None:
     assert (
         parse(with_value("channels/one/base_url", "https://b.example.com/v1/")).channels["one"].base_url.endswith("/v1")

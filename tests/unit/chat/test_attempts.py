@@ -78,7 +78,7 @@ def test_a_wait_is_seconds_within_a_day_or_not_known(header: bytes | None, secon
 
 @pytest.mark.parametrize(
     ("statuses", "on"),
-    [((0, 401, 402, 403, 404, 408, 409, 429, 500, 502, 503, 504, 529), True), ((302, 400, 413, 415, 422), False)],
+    [((0, 401, 402, 403, 404, 408, 409, 424, 429, 500, 502, 503, 504, 529), True), ((302, 400, 413, 415, 422), False)],
 )
 def test_another_route_is_tried_unless_the_request_itself_is_at_fault(statuses: tuple[int, ...], on: bool) -> None:
     assert {status for status in statuses if may_go_on(said_no(status)) is not on} == set()

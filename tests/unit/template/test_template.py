@@ -32,6 +32,11 @@ WIDE_ON_PURPOSE = {
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AWS::StackName}/channels/*": (
         "operators add channels without a deployment, each with a secret under this stack's own prefix"
     ),
+    "arn:${AWS::Partition}:bedrock:*::foundation-model/*": (
+        "operators add models without a deployment; the catalog decides which are called, and none is sold without a price"
+    ),
+    "arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:inference-profile/*": "the same models, over several regions",
+    "arn:${AWS::Partition}:bedrock:*:${AWS::AccountId}:application-inference-profile/*": "the same, with tags for AWS's bill",
 }
 """Resources with a star in them, and why. A function's log group ends with one too: GetAtt hides it, streams need it."""
 
@@ -204,6 +209,21 @@ def test_upstream_keys_are_for_the_gateway_and_the_look_after_the_channels_alone
     }
 
     assert readers == {"GatewayRole", "ChannelHealthRole"}
+
+
+def test_models_are_for_the_gateway_alone_which_may_only_call_them(template: Json) -> None:
+    allowed_by = {
+        (role, action)
+        for role, resource in resources_of(template, ROLE).items()
+        for statement in statements(resource)
+        if any(":bedrock:" in text_of(resource) for resource in each(statement["Resource"]))
+        for action in each(statement["Action"])
+    }
+
+    assert allowed_by == {
+        ("GatewayRole", "bedrock:InvokeModel"),
+        ("GatewayRole", "bedrock:InvokeModelWithResponseStream"),
+    }
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 Not imported by the gateway: pydantic and YAML stay out of its cold start.
 """
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -17,6 +18,8 @@ USD_MAX = usd("1000000000")
 """Above it a price or a gift is a slip of the pen, and no longer fits into 64 bits."""
 WITHOUT_SECRET = ("bedrock", "vllm", "ollama", "llamacpp")
 """Opened by the function's role, or standing in a network of one's own."""
+_AMAZONS_HOST = re.compile(r"https://([\w-]+\.)?bedrock-runtime(-fips)?\.[a-z]{2}[a-z0-9-]*-\d+\.", re.ASCII)
+"""bedrock-runtime.eu-central-1.amazonaws.com, or an endpoint of a VPC to it: providers/bedrock.py reads the region there."""
 THRESHOLDS_MAX = 8
 MARKUP_MIN, MARKUP_MAX = Decimal("0.01"), Decimal("100")
 
@@ -52,7 +55,7 @@ class _Part(BaseModel):
 
 
 class ChannelTerms(_Part):
-    kind: Literal["openai", "anthropic"]
+    kind: Literal["openai", "anthropic", "bedrock"]
     base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
     secret: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
     enabled: bool = True
@@ -79,6 +82,13 @@ class ChannelTerms(_Part):
     def only_some_kinds_need_no_secret(self) -> Self:
         if not self.secret and self.kind not in WITHOUT_SECRET:
             raise ValueError("it needs a secret: the name of one in Secrets Manager")
+        return self
+
+    @model_validator(mode="after")
+    def a_signature_is_for_one_region(self) -> Self:
+        signed = self.kind == "bedrock" and not self.secret
+        if signed and "region" not in self.options and not _AMAZONS_HOST.match(self.base_url):
+            raise ValueError("a channel that the role opens needs options.region, unless its base_url has it")
         return self
 
 

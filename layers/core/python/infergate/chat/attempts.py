@@ -11,7 +11,8 @@ from infergate.transport.http1 import Response, TransportError, parse_url
 
 ANSWER_MAX = 16 << 20
 ERROR_MAX = 64 << 10
-RETRYABLE = frozenset({408, 409, 429})
+RETRYABLE = frozenset({408, 409, 424, 429})
+"""424 is Bedrock's word for a model that failed."""
 OURS = frozenset({401, 402, 403, 404})
 """The provider refuses *our* key, our balance there, or our name for the model: never the caller's fault."""
 THE_CALLERS = frozenset({400, 413, 415, 422})

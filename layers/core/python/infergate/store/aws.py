@@ -12,6 +12,7 @@ from infergate.store.client import Params
 from infergate.store.errors import Busy, OutcomeUnknown, StoreError, error_from
 from infergate.store.signing import Credentials, Signer
 from infergate.transport.http1 import ConnectFailed, HttpClient, TransportError, parse_url
+from infergate.transport.request import host_of
 
 _ANSWER_LIMIT = 2 << 20
 """DynamoDB answers at most 1 MB, before JSON."""
@@ -34,9 +35,7 @@ class JsonService:
     ) -> None:
         self._http = http
         self.origin, _ = parse_url(endpoint)
-        default_port = 443 if self.origin.scheme == "https" else 80
-        host = self.origin.host if self.origin.port == default_port else f"{self.origin.host}:{self.origin.port}"
-        self._signer = Signer(credentials, region, service, host)
+        self._signer = Signer(credentials, region, service, host_of(self.origin))
         self._prefix = target_prefix
         self._clock = clock
         self._timeout_s = timeout_s

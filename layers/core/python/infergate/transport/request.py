@@ -37,7 +37,7 @@ def parse_url(url: str) -> tuple[Origin, str]:
 
 def encode_head(origin: Origin, method: str, target: str, headers: Sequence[tuple[str, str]], length: int) -> bytes:
     """The request head (RFC 9112 §3, §5). Raises ValueError, without quoting values: they may be secrets."""
-    lines = [f"{method} {target} HTTP/1.1", _host_line(origin), "accept-encoding: identity"]
+    lines = [f"{method} {target} HTTP/1.1", f"host: {host_of(origin)}", "accept-encoding: identity"]
     for name, value in headers:
         _check_name(name)
         lines.append(f"{name}: {value}")
@@ -58,7 +58,8 @@ def _check_name(name: str) -> None:
 
 
 @lru_cache(512)
-def _host_line(origin: Origin) -> str:
+def host_of(origin: Origin) -> str:
+    """The host header, which a signature covers: with the port, where it is not the scheme's own."""
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     default = {"http": 80, "https": 443}[origin.scheme]
-    return f"host: {host}" if origin.port == default else f"host: {host}:{origin.port}"
+    return host if origin.port == default else f"{host}:{origin.port}"

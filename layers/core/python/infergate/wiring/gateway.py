@@ -19,6 +19,7 @@ from infergate.ledger.grants import Grants
 from infergate.ledger.ledger import Ledger, Tables
 from infergate.limits.rates import Rates
 from infergate.providers.anthropic import Anthropic
+from infergate.providers.bedrock import Bedrock
 from infergate.providers.openai import OpenAI
 from infergate.store import aws
 from infergate.store.client import Store
@@ -42,8 +43,16 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
     )
 
 
-def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, secrets: Secrets, clock: Clock) -> House:
-    """Everyone a request meets, around the given store and clock."""
+def house(
+    environment: Mapping[str, str],
+    *,
+    http: HttpClient,
+    store: Store,
+    secrets: Secrets,
+    role: Credentials,
+    clock: Clock,
+) -> House:
+    """Everyone a request meets, around the given store and clock. `role` opens the channels that have no secret."""
     places, log = tables(environment), json_lines(clock)
     return House(
         store=store,
@@ -58,7 +67,7 @@ def house(environment: Mapping[str, str], *, http: HttpClient, store: Store, sec
         secrets=secrets,
         channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],
         http=http,
-        providers={"openai": OpenAI(), "anthropic": Anthropic(clock)},
+        providers={"openai": OpenAI(), "anthropic": Anthropic(clock), "bedrock": Bedrock(role, clock)},
         clock=clock,
         entropy=os.urandom,
         chance=random.random,
@@ -74,4 +83,5 @@ def from_lambda() -> Gateway:
     region, keys = environment["AWS_REGION"], credentials(environment)
     store = aws.dynamodb(http, keys, region=region, clock=clock)
     secrets = Secrets(aws.secrets_manager(http, keys, region=region, clock=clock), clock)
-    return Gateway(house(environment, http=http, store=store, secrets=secrets, clock=clock), behind_adapter=True)
+    built = house(environment, http=http, store=store, secrets=secrets, role=keys, clock=clock)
+    return Gateway(built, behind_adapter=True)
