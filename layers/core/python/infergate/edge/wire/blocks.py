@@ -37,7 +37,9 @@ class Block:
     @property
     def whole(self) -> bool:
         """Nothing that makes sense can follow."""
-        return not self.is_tool or (self.kind == FUNCTION and isinstance(parse_json(self.text.encode()), dict))
+        return not self.is_tool or (
+            self.kind == FUNCTION and isinstance(parse_json(self.text.encode("utf-8", "replace")), dict)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Conversation:
     def answer(self, parts: list[Part]) -> None:
         """What the model said to the user."""
         turn = self._open_turn()
-        turn["content"] = [*(turn["content"] or []), *parts]
+        turn["content"] += parts
 
     def tool_call(self, call: dict[str, Any]) -> None:
         self._open_turn().setdefault("tool_calls", []).append(call)
@@ -79,17 +79,16 @@ class Conversation:
     def _open_turn(self) -> dict[str, Any]:
         if self._turn is None:
             self._flush_images()
-            self._turn = {"role": "assistant", "content": None}
+            self._turn = {"role": "assistant", "content": []}
         return self._turn
 
     def _end_turn(self) -> None:
         turn, self._turn = self._turn, None
         if turn is None:
             return
-        if turn["content"] is not None:
-            turn["content"] = content_of(turn["content"])
-        elif "tool_calls" not in turn:
-            turn["content"] = ""
+        turn["content"] = content_of(turn["content"])
+        if not turn["content"] and "tool_calls" in turn:
+            turn["content"] = None
         self._add(turn)
 
     def _flush_images(self) -> None:

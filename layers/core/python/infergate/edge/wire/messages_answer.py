@@ -85,7 +85,7 @@ class MessagesStream:
         self._over = True
         start = self._start({})
         blocks = b"".join(_said(step) for step in self._blocks.end())
-        delta = _ending(self._blocks.last, called=self._blocks.called)
+        delta = {"container": None} | _ending(self._blocks.last, called=self._blocks.called)
         counted = {name: value for name, value in _usage(usage).items() if name not in _ONLY_AT_THE_START}
         return start + blocks + _event("message_delta", {"delta": delta, "usage": counted}) + _event("message_stop", {})
 
@@ -102,7 +102,7 @@ class MessagesStream:
         return _event("message_start", {"message": message | {"usage": _usage(None)}})
 
 
-_ONLY_AT_THE_START = frozenset({"service_tier", "cache_creation"})
+_ONLY_AT_THE_START = frozenset({"service_tier", "cache_creation", "inference_geo"})
 
 
 def _message(request_id: str, model: str) -> dict[str, Any]:
@@ -112,6 +112,8 @@ def _message(request_id: str, model: str) -> dict[str, Any]:
         "role": "assistant",
         "model": model,
         "content": [],
+        "container": None,
+        "stop_details": None,
         "stop_reason": None,
         "stop_sequence": None,
     }
@@ -121,9 +123,13 @@ def _ending(choice: Any, *, called: bool) -> dict[str, Any]:
     """`stop_reason` in a chat's choice is what some providers (vLLM) call the stop word that they met."""
     finish = ending(choice, called=called)
     word = choice.get("stop_reason") if isinstance(choice, dict) else None
-    if finish == "stop" and isinstance(word, str) and word:
-        return {"stop_reason": "stop_sequence", "stop_sequence": word}
-    return {"stop_reason": _STOP_REASONS[finish], "stop_sequence": None}
+    word = word if finish == "stop" and isinstance(word, str) and word else None
+    refusal = {"type": "refusal", "category": None, "explanation": None} if finish == "content_filter" else None
+    return {
+        "stop_reason": _STOP_REASONS[finish] if word is None else "stop_sequence",
+        "stop_sequence": word,
+        "stop_details": refusal,
+    }
 
 
 def _usage(usage: dict[str, Any] | None) -> dict[str, Any]:
@@ -138,6 +144,9 @@ def _usage(usage: dict[str, Any] | None) -> dict[str, Any]:
             "ephemeral_1h_input_tokens": counted.written_1h,
         },
         "output_tokens": counted.completion,
+        "output_tokens_details": {"thinking_tokens": counted.reasoning},
+        "server_tool_use": None,
+        "inference_geo": None,
         "service_tier": "standard",
     }
     return shown if counted.cost is None else shown | {"cost": counted.cost}
@@ -156,7 +165,8 @@ def _block(block: Block) -> dict[str, Any]:
 def _empty(block: Block) -> dict[str, Any]:
     """As it stands in content_block_start."""
     if block.is_tool:
-        return {"type": "tool_use", "id": block.id or f"toolu_{block.index}", "name": block.name, "input": {}}
+        called = {"id": block.id or f"toolu_{block.index}", "name": block.name, "input": {}}
+        return {"type": "tool_use", "caller": {"type": "direct"}} | called
     return _block(Block(block.kind, text=block.text if block.kind == REDACTED else ""))
 
 

@@ -24,6 +24,7 @@ def add_message(conversation: Conversation, message: dict[str, Any], where: str)
         raise InvalidRequest(f"role is one of {', '.join(_ROLES)}.", f"{where}.role")
     blocks = _blocks(message.get("content"), f"{where}.content")
     if role == "assistant":
+        conversation.answer([])
         for block, at in blocks:
             _add_said(conversation, block, at)
     elif role == "system":

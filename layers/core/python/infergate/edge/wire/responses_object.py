@@ -49,7 +49,6 @@ def response_object(
         "tools": [_tool(tool) for tool in asked.get("tools") or ()],
         "top_p": asked.get("top_p"),
         "truncation": "disabled",
-        "usage": None,
         "metadata": asked.get("metadata") or {},
     } | _given(asked, "user", "safety_identifier", "prompt_cache_key", "top_logprobs")
 
