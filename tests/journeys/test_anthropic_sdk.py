@@ -122,7 +122,8 @@ async def test_thinking_comes_with_its_signature_and_goes_back_with_it(live: Liv
 
         await sdk.messages.create(messages=[*HELLO, message.to_param(), *HELLO], **ASKED)
 
-        assert thinking_upstream.bodies[-1]["messages"][1]["content"] == "Seven degrees."
+        # A channel that does not say that it takes reasoning gets none: most providers refuse it.
+        assert thinking_upstream.bodies[-1]["messages"][1] == {"role": "assistant", "content": "Seven degrees."}
 
 
 async def test_images_are_counted_and_reach_the_provider(live: Live) -> None:
@@ -135,6 +136,33 @@ async def test_images_are_counted_and_reach_the_provider(live: Live) -> None:
 
     sent = (await live.upstream_requests())[-1]["body"]["messages"][0]["content"]
     assert sent[1] == {"type": "image_url", "image_url": {"url": PIXEL}}
+    assert await paid(live, customer) > 0
+
+
+async def test_what_a_coding_agent_sends_is_taken_by_a_provider_of_chats(live: Live) -> None:
+    mark = {"type": "ephemeral"}
+    system: Any = [{"type": "text", "text": "You are an agent.", "cache_control": mark}]
+    reminder = {"type": "text", "text": "<system-reminder>Be kind.</system-reminder>"}
+    content: Any = [reminder, {"type": "text", "text": "hello", "cache_control": mark}]
+    edits: Any = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
+    customer = await live.customer()
+
+    message = await client(live, customer).messages.create(
+        **ASKED,
+        system=system,
+        messages=[{"role": "user", "content": content}],
+        tools=[TOOL | {"cache_control": mark, "eager_input_streaming": True}],
+        thinking={"type": "adaptive"},
+        metadata={"user_id": "u"},
+        extra_headers={"anthropic-beta": "claude-code-20250219"},
+        extra_query={"beta": "true"},
+        extra_body={"context_management": edits},
+    )
+
+    sent = (await live.upstream_requests())[-1]["body"]
+    assert "cache_control" not in str(sent)
+    assert sent["messages"][0] == {"role": "system", "content": [{"type": "text", "text": "You are an agent."}]}
+    assert message.content[0].text.startswith("You said:")  # type: ignore[union-attr]
     assert await paid(live, customer) > 0
 
 
