@@ -120,7 +120,9 @@ class Gateway:
         self, key: ApiKey, request: InferenceRequest, reply: AsgiReply, idempotency_key: str, body: bytes
     ) -> None:
         house = self._house
-        claim = Claim(house, house.counters_table, key.account, request.endpoint, idempotency_key, body)
+        # Every format has keys of its own, although all but one of them run as a chat.
+        kind = request.endpoint if request.wire == "chat" else request.wire
+        claim = Claim(house, house.counters_table, key.account, kind, idempotency_key, body)
         # A key that was revoked must not read what it once asked for: nothing of this passes through a reserve.
         key, _wallet = await fresh(house, key)
         kept = await claim.take(request.request_id)
