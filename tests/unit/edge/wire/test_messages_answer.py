@@ -142,7 +142,15 @@ def test_usage_tells_cached_input_apart_and_the_counts_add_up() -> None:
 def test_a_stream_ends_with_the_whole_usage() -> None:
     usage = streamed([chunk({"content": "hi"}, "stop")])[-2]["usage"]
 
-    assert (usage["input_tokens"], usage["cache_read_input_tokens"], usage["output_tokens"]) == (13, 10, 12)
+    assert usage == {
+        "input_tokens": 13,
+        "cache_read_input_tokens": 10,
+        "cache_creation_input_tokens": 7,
+        "output_tokens": 12,
+        "output_tokens_details": {"thinking_tokens": 4},
+        "server_tool_use": None,
+        "cost": "0.000042",
+    }
 
 
 def test_thinking_keeps_its_signature_whole_and_streamed() -> None:
