@@ -5,8 +5,9 @@ from typing import Any
 import openai
 import pytest
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
+from infergate.catalog.read import parse
 from infergate.console import api_keys
+from infergate.console.api_keys import Terms
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 
@@ -36,7 +37,7 @@ def client(live: Live, customer: Customer) -> AsyncOpenAI:
 
 async def apply(live: Live, overrides: dict[str, str]) -> None:
     base = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
-    snapshot = compile_file(parse((ROOT / "catalog.yaml").read_text(), base | overrides))
+    snapshot = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), base | overrides))
     await live.house.shelf.apply(snapshot, "test")
 
 
@@ -213,7 +214,7 @@ async def test_a_stored_response_is_a_404_that_says_why(live: Live) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_answer_that_was_kept_is_said_again_in_the_same_words(live: Live, stream: bool) -> None:
     customer = await live.customer()
-    await api_keys.keep_answers(live.rooms.desk, customer.account, True, actor="test")
+    await api_keys.change_terms(live.rooms.desk, customer.account, Terms(keep_answers=True), actor="test", reason="")
     how: dict[str, Any] = {"json": {"model": "demo-chat", "input": "hello", "stream": stream}}
     how["headers"] = {"idempotency-key": "order-1"}
 

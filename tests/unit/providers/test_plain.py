@@ -11,7 +11,16 @@ ASKED = {
     "role": "user",
     "content": [{"type": "text", "text": "a", "cache_control": MARK}, {"type": "text", "text": "b"}],
 }
-SAID = {"role": "assistant", "content": "c", "reasoning_content": "hm", "reasoning": "hm", "reasoning_details": [{}]}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
+MARKED = [CALL | {"cache_control": MARK}]
+SAID = {
+    "role": "assistant",
+    "content": "c",
+    "tool_calls": MARKED,
+    "reasoning_content": "hm",
+    "reasoning": "hm",
+    "reasoning_details": [{}],
+}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"cache_control": {}}}}
 BODY: dict[str, Any] = {
     "model": "m",
@@ -21,15 +30,15 @@ BODY: dict[str, Any] = {
     "reasoning": {"effort": "low"},
 }
 PLAIN_ASKED = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
-PLAIN_SAID = {"role": "assistant", "content": "c"}
+PLAIN_SAID = {"role": "assistant", "content": "c", "tool_calls": [CALL]}
 
 
 @pytest.mark.parametrize(
     ("takes", "messages", "marked"),
     [
         ("", [PLAIN_ASKED, PLAIN_SAID], False),
-        ("reasoning", [PLAIN_ASKED, SAID], False),
-        ("cache_control", [ASKED, PLAIN_SAID], True),
+        ("reasoning", [PLAIN_ASKED, SAID | {"tool_calls": [CALL]}], False),
+        ("cache_control", [ASKED, PLAIN_SAID | {"tool_calls": MARKED}], True),
         ("cache_control reasoning", [ASKED, SAID], True),
     ],
 )

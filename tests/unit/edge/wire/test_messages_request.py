@@ -90,12 +90,14 @@ def test_marks_for_the_cache_stay_where_they_were_put() -> None:
     marked = {"cache_control": EPHEMERAL}
     request = parse(
         system=[text("s", **marked)],
-        messages=[user(text("a", **marked), PICTURE | marked), said(USE), user(result("7", **marked))],
+        messages=[user(text("a", **marked), PICTURE | marked), said(USE | marked), user(result("7", **marked))],
         tools=[TOOL | marked],
         cache_control=EPHEMERAL,
     )
 
-    system, asked, _, tool = request.body["messages"]
+    system, asked, called, tool = request.body["messages"]
+    assert called["tool_calls"][0]["cache_control"] == EPHEMERAL
+    assert request.cache_writes == ("cache_write", "cache_write_1h")
     assert system["content"] == [text("s", **marked)]
     assert [part["cache_control"] for part in asked["content"]] == [EPHEMERAL, EPHEMERAL]
     assert tool["content"] == [text("7", **marked)]
@@ -111,12 +113,20 @@ def test_thinking_goes_back_to_the_model_with_its_signature() -> None:
         "content": None,
         "reasoning_content": "hm",
         "reasoning_details": [
-            {"type": "reasoning.text", "text": "hm", "signature": "sig"},
-            {"type": "reasoning.encrypted", "data": "x"},
+            {"type": "reasoning.text", "text": "hm", "signature": "sig", "index": 0},
+            {"type": "reasoning.encrypted", "data": "x", "index": 1},
         ],
         "tool_calls": None,
     }
     assert "reasoning_details" not in chat(*HELLO, said(thinking | {"signature": ""}, text("so")))[1]
+
+
+def test_thinking_between_two_calls_keeps_its_place() -> None:
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "sig"}
+
+    turn = chat(*HELLO, said(thinking, text("so"), USE, thinking, USE))[1]
+
+    assert [detail["index"] for detail in turn["reasoning_details"]] == [0, 3]
 
 
 def test_options_go_out_under_a_chats_names() -> None:

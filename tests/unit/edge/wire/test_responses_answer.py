@@ -172,6 +172,15 @@ def test_an_answer_that_was_cut_is_incomplete_and_says_why(finish: str, status: 
     assert whole["output"][0]["status"] == status
 
 
+def test_the_service_tier_is_the_one_that_answered() -> None:
+    asked = request(service_tier="flex")
+
+    assert responses_answer.whole(asked, answer(content="hi"))["service_tier"] == "flex"
+    assert (
+        responses_answer.whole(asked, answer(content="hi") | {"service_tier": "default"})["service_tier"] == "default"
+    )
+
+
 def test_reasoning_is_a_summary_for_who_asks_for_one() -> None:
     shown = answer(reasoning_content="hm", content="hi")
 

@@ -1,6 +1,6 @@
 """What some providers of chat completions take beside OpenAI's fields, and the others refuse with a 400.
 
-    cache_control   Anthropic's mark for its cache: on a content part, a tool, the body
+    cache_control   Anthropic's mark for its cache: on a message, a content part, a tool, a tool call, the body
     reasoning       what a model thought, on its own messages: reasoning_content, reasoning, reasoning_details
 
 Clients send them because they replay what another model said, or speak Anthropic's format. A channel says which it takes.
@@ -38,11 +38,12 @@ def plain(body: dict[str, Any], takes: str) -> dict[str, Any]:
 
 def _message(message: Any, marks: frozenset[str], fields: frozenset[str]) -> Any:
     message = _without(message, fields)
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, list):
-        return message
-    cleaned = [_without(part, marks) for part in content]
-    return {**message, "content": cleaned} if _differ(cleaned, content) else message
+    for name in ("content", "tool_calls"):
+        parts = message.get(name) if isinstance(message, dict) else None
+        if isinstance(parts, list):
+            cleaned = [_without(part, marks) for part in parts]
+            message = {**message, name: cleaned} if _differ(cleaned, parts) else message
+    return message
 
 
 def _without(value: Any, names: frozenset[str]) -> Any:

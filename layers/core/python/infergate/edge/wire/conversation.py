@@ -65,11 +65,14 @@ class Conversation:
         self._open_turn().setdefault("tool_calls", []).append(call)
 
     def reasoning(self, text: str, details: list[dict[str, Any]]) -> None:
+        """`index` of a detail is its place in the turn: some models think again between two calls."""
         turn = self._open_turn()
         if text:
             turn["reasoning_content"] = turn.get("reasoning_content", "") + text
-        if details:
-            turn.setdefault("reasoning_details", []).extend(details)
+        for detail in details:
+            known = turn.setdefault("reasoning_details", [])
+            place = len(known) + bool(turn["content"]) + len(turn.get("tool_calls", ()))
+            known.append(detail | {"index": place})
 
     def messages(self) -> list[dict[str, Any]]:
         self._end_turn()

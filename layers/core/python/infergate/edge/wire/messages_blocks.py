@@ -42,7 +42,9 @@ def _add_said(conversation: Conversation, block: dict[str, Any], where: str) -> 
             if not isinstance(arguments, dict):
                 raise InvalidRequest("input is an object.", f"{where}.input")
             function = {"name": text(block, "name", f"{where}.name"), "arguments": dump_json(arguments).decode()}
-            conversation.tool_call({"id": text(block, "id", f"{where}.id"), "type": "function", "function": function})
+            call = {"id": text(block, "id", f"{where}.id"), "type": "function", "function": function}
+            cache_control = block.get("cache_control")
+            conversation.tool_call(call if cache_control is None else call | {"cache_control": cache_control})
         case "thinking":
             thought = _string(block, "thinking", where)
             signature = block.get("signature")

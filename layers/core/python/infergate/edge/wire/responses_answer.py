@@ -55,6 +55,7 @@ class ResponsesStream:
         self._open: Item | None = None
         self._number = 0
         self._model = request.model
+        self._tier = request.wishes.tier
         self._started = False
         self._over = False
 
@@ -80,6 +81,8 @@ class ResponsesStream:
         return start + self._event("response.failed", {"response": response}) + self._event("error", event)
 
     def events(self, chunk: dict[str, Any]) -> Iterator[bytes]:
+        # The tier that it was served in, which is the one that it is charged by.
+        self._tier = text_of(chunk.get("service_tier")) or self._tier
         yield from self._start(chunk)
         for step in self._blocks.take(first_choice(chunk)):
             yield from self._say(step)
@@ -187,7 +190,7 @@ class ResponsesStream:
 
     def _object(self, status: str) -> dict[str, Any]:
         output = [item_object(item, "incomplete" if item is self._open else "completed") for item in self._items]
-        return response_object(self._request, f"resp_{self._ulid()}", self._model, status, output)
+        return response_object(self._request, f"resp_{self._ulid()}", self._model, self._tier, status, output)
 
     def _ulid(self) -> str:
         return self._request.request_id.rpartition("_")[2]

@@ -21,7 +21,7 @@ class Item:
 
 
 def response_object(
-    request: Translated, response_id: str, model: str, status: str, output: list[dict[str, Any]]
+    request: Translated, response_id: str, model: str, tier: str, status: str, output: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """With what was asked for, as the caller said it. Nothing is stored, whatever was asked."""
     asked = request.original
@@ -41,7 +41,7 @@ def response_object(
         "parallel_tool_calls": asked.get("parallel_tool_calls") is not False,
         "previous_response_id": None,
         "reasoning": {"effort": reasoning.get("effort"), "summary": reasoning.get("summary")},
-        "service_tier": "default",
+        "service_tier": tier,
         "store": False,
         "temperature": asked.get("temperature"),
         "text": {"format": text.get("format") or {"type": "text"}} | _given(text, "verbosity"),
