@@ -47,6 +47,8 @@ class InferenceRequest:
     cache_writes: tuple[str, ...] = ()
     """The buckets of cache writes that the body asks for."""
     wishes: Wishes = NO_WISHES
+    wire: str = "chat"
+    """The format that the caller speaks: chat, responses, messages or completions. `body` is a chat in any case."""
 
 
 class Reply(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 from infergate.chat.relay import frame
 from infergate.chat.types import Headers
 from infergate.edge.errors import stream_error
+from infergate.edge.wire.voices import Speech
 from infergate.kernel.errors import BodyTooLarge, InferGateError, InvalidRequest
 
 type Scope = MutableMapping[str, Any]
@@ -60,34 +61,41 @@ async def read_body(scope: Scope, receive: Receive) -> bytes:
 
 
 class AsgiReply:
-    """chat.types.Reply over ASGI."""
+    """chat.types.Reply over ASGI. `speech` says the answer in the caller's format; None where that is a chat's."""
 
     def __init__(self, send: Send, receive: Receive, request_id: str) -> None:
         self._send = send
         self._receive = receive
-        self._always: Headers = [(b"x-request-id", request_id.encode()), *SAFE]
+        self.always: Headers = [(b"x-request-id", request_id.encode()), *SAFE]
+        self.speech: Speech | None = None
         self._watch: asyncio.Task[None] | None = None
         self.started = False
         self.gone = False
 
     async def json(self, status: int, headers: Headers, body: bytes) -> None:
+        if self.speech is not None and status == 200:
+            body = self.speech.whole(body)
         length = (b"content-length", b"%d" % len(body))
-        await self._start(status, [_JSON, length, *self._always, *headers])
+        await self._start(status, [_JSON, length, *self.always, *headers])
         await self._body(body, more=False)
 
     async def replay(self, content_type: str, body: bytes, original: str) -> None:
-        """An answer that was kept, as it was given to the request `original`."""
+        """An answer that was kept, as it was given to the request `original`. What is kept is always a chat's."""
+        if self.speech is not None:
+            body = self.speech.whole(body) if content_type == "application/json" else self.speech.events(body)
         headers = [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body))]
         headers += [(b"x-infergate-original-request-id", original.encode()), (b"x-infergate-replayed", b"true")]
-        await self._start(200, [*headers, *self._always])
+        await self._start(200, [*headers, *self.always])
         await self._body(body, more=False)
 
     async def open_stream(self, headers: Headers) -> None:
         self._watch = asyncio.ensure_future(self._notice_leaving())
-        await self._start(200, [*_SSE, *self._always, *headers])
+        await self._start(200, [*_SSE, *self.always, *headers])
 
     async def write(self, data: bytes) -> None:
-        if not self.gone:
+        if self.speech is not None:
+            data = self.speech.events(data)
+        if data and not self.gone:
             await self._body(data, more=True)
 
     async def error_event(self, error: InferGateError) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infergate.chat.types import InferenceRequest
+from infergate.edge.fields import flag, text, whole
 from infergate.edge.route_options import take_wishes
 from infergate.edge.strict_json import parse_object
 from infergate.kernel.errors import InvalidRequest
@@ -26,16 +27,23 @@ _UNPRICED = {
 
 def parse_chat(body: bytes, request_id: str) -> InferenceRequest:
     """Raises InvalidRequest with the field at fault in `param`."""
-    values = parse_object(body)
-    model = _text(values, "model")
+    return checked_chat(parse_object(body), body, request_id)
+
+
+def checked_chat(values: dict[str, Any], body: bytes, request_id: str) -> InferenceRequest:
+    """The checks that every chat passes, in whichever wire format it came. `body` is its JSON.
+
+    Raises InvalidRequest with the field at fault in `param`.
+    """
+    model = text(values, "model")
     images, image_bytes = _messages(values.get("messages"))
     _refuse_unpriced(values)
-    stream = _flag(values, "stream")
+    stream = flag(values, "stream")
     options = values.get("stream_options")
     if options is not None and (not isinstance(options, dict) or not stream):
         raise InvalidRequest("stream_options is an object, and goes with stream: true only.", "stream_options")
-    wants_usage = bool(options) and _flag(options or {}, "include_usage", "stream_options.include_usage")
-    limits = [_whole(values, name, 1, OUTPUT_MAX) for name in ("max_tokens", "max_completion_tokens")]
+    wants_usage = bool(options) and flag(options or {}, "include_usage", "stream_options.include_usage")
+    limits = [whole(values, name, 1, OUTPUT_MAX) for name in ("max_tokens", "max_completion_tokens")]
     given = [limit for limit in limits if limit is not None]
     return InferenceRequest(
         request_id=request_id,
@@ -47,7 +55,7 @@ def parse_chat(body: bytes, request_id: str) -> InferenceRequest:
         images=images,
         stream=stream,
         wants_usage=wants_usage,
-        choices=_whole(values, "n", 1, CHOICES_MAX) or 1,
+        choices=whole(values, "n", 1, CHOICES_MAX) or 1,
         max_output=min(given) if given else None,
         cache_writes=_cache_writes(body),
         wishes=take_wishes(values),
@@ -64,7 +72,7 @@ def _cache_writes(body: bytes) -> tuple[str, ...]:
 def parse_embeddings(body: bytes, request_id: str) -> InferenceRequest:
     """Raises InvalidRequest with the field at fault in `param`."""
     values = parse_object(body)
-    model = _text(values, "model")
+    model = text(values, "model")
     inputs = values.get("input")
     if isinstance(inputs, list):
         if not 1 <= len(inputs) <= INPUTS_MAX:
@@ -77,7 +85,7 @@ def parse_embeddings(body: bytes, request_id: str) -> InferenceRequest:
         raise InvalidRequest("input is a string, a list of strings, or lists of token numbers.", "input")
     if values.get("encoding_format") not in (None, "float", "base64"):
         raise InvalidRequest("encoding_format is float or base64.", "encoding_format")
-    _whole(values, "dimensions", 1, 100_000)
+    whole(values, "dimensions", 1, 100_000)
     return InferenceRequest(
         request_id=request_id,
         endpoint="embeddings",
@@ -144,31 +152,6 @@ def _refuse_unpriced(values: dict[str, Any]) -> None:
 
 def _is_function(tool: Any) -> bool:
     return isinstance(tool, dict) and tool.get("type") in ("function", "custom")
-
-
-def _text(values: dict[str, Any], name: str) -> str:
-    value = values.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 200:
-        raise InvalidRequest(f"{name} is a string of 1 to 200 characters.", name)
-    return value
-
-
-def _flag(values: dict[str, Any], name: str, param: str | None = None) -> bool:
-    value = values.get(name)
-    if value is None:
-        return False
-    if not isinstance(value, bool):
-        raise InvalidRequest(f"{param or name} is true or false.", param or name)
-    return value
-
-
-def _whole(values: dict[str, Any], name: str, low: int, high: int) -> int | None:
-    value = values.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidRequest(f"{name} is a whole number from {low} to {high}.", name)
-    return value
 
 
 def _all_of(values: list[Any], kind: type) -> bool:

@@ -1,4 +1,4 @@
-"""The inference API: which path means what. Walk from here into chat/complete.py."""
+"""The inference API: which path means what. Walk from here into chat/complete.py; other wire formats live in edge/wire/."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -14,15 +14,21 @@ from infergate.chat.authenticate import authenticate, fresh
 from infergate.chat.complete import complete
 from infergate.chat.idempotency import Claim, RecordingReply
 from infergate.chat.limits import limits_of
+from infergate.chat.price import likely_input
+from infergate.chat.relay import frame
 from infergate.chat.routing import buyer_of
 from infergate.chat.types import House, InferenceRequest
 from infergate.edge.asgi import AsgiReply, Receive, Scope, Send, header, read_body
 from infergate.edge.chat_request import Parser, parse_chat, parse_embeddings
 from infergate.edge.errors import wire_error
+from infergate.edge.presented import for_anthropic, presented_key
+from infergate.edge.wire.completions import parse_completions
+from infergate.edge.wire.messages_answer import anthropic_error
+from infergate.edge.wire.messages_request import parse_count, parse_messages
+from infergate.edge.wire.responses_request import parse_responses
+from infergate.edge.wire.voices import Speech, voice_of
 from infergate.kernel.errors import (
     InferGateError,
-    InvalidKey,
-    InvalidRequest,
     MethodNotAllowed,
     NotFound,
     Refused,
@@ -35,7 +41,14 @@ from infergate.ledger.types import Receipt
 
 type Get = Callable[[House, str | None, str], Awaitable[dict[str, Any]]]
 
-POSTS: dict[str, Parser] = {"/v1/chat/completions": parse_chat, "/v1/embeddings": parse_embeddings}
+POSTS: dict[str, Parser] = {
+    "/v1/chat/completions": parse_chat,
+    "/v1/completions": parse_completions,
+    "/v1/embeddings": parse_embeddings,
+    "/v1/messages": parse_messages,
+    "/v1/responses": parse_responses,
+}
+COUNT_TOKENS = "/v1/messages/count_tokens"
 
 
 class Gateway:
@@ -53,14 +66,16 @@ class Gateway:
             return
         request_id = new_id("req", self._house.clock(), self._house.entropy)
         reply = AsgiReply(send, receive, request_id)
+        if for_anthropic(scope["path"]):
+            reply.always.append((b"request-id", request_id.encode()))
         try:
             await self._answer(scope, receive, reply, request_id)
         except InferGateError as error:
-            await self._refuse(reply, error, request_id)
+            await self._refuse(reply, error, request_id, scope["path"])
         except Exception as error:
             # The type alone: a message may quote what the caller sent.
             self._house.log({"event": "bug", "request_id": request_id, "error": type(error).__name__, "alarm": True})
-            await self._refuse(reply, error, request_id)
+            await self._refuse(reply, error, request_id, scope["path"])
 
     async def _answer(self, scope: Scope, receive: Receive, reply: AsgiReply, request_id: str) -> None:
         method, path = scope["method"], scope["path"]
@@ -72,12 +87,17 @@ class Gateway:
             key = await self._house.keys.find(presented_key(scope))
             body = await read_body(scope, receive)
             request = parser(body, request_id)
+            voice = voice_of(request)
+            reply.speech = Speech(voice) if voice is not None else None
             request.deadline = self._deadline(scope)
             idempotency_key = header(scope, b"idempotency-key")
             if idempotency_key is None:
                 await complete(self._house, key, request, reply)
             else:
                 await self._once(key, request, reply, idempotency_key.decode("latin-1"), body)
+            return
+        if path == COUNT_TOKENS:
+            await self._count_tokens(scope, receive, reply, request_id)
             return
         if path == "/healthz":
             await reply.json(200, [], b'{"status":"ok"}')
@@ -87,11 +107,22 @@ class Gateway:
             raise MethodNotAllowed("GET")
         await reply.json(200, [], orjson.dumps(await handler(self._house, presented_key(scope), rest)))
 
+    async def _count_tokens(self, scope: Scope, receive: Receive, reply: AsgiReply, request_id: str) -> None:
+        """An estimate, and free: nothing is held, no provider is asked."""
+        if scope["method"] != "POST":
+            raise MethodNotAllowed("POST")
+        key, _wallet = await authenticate(self._house, presented_key(scope))
+        request = parse_count(await read_body(scope, receive), request_id)
+        model = resolve(await self._house.shelf.current(), request.model, request.kind, buyer_of(key))
+        await reply.json(200, [], orjson.dumps({"input_tokens": likely_input(request, model)}))
+
     async def _once(
         self, key: ApiKey, request: InferenceRequest, reply: AsgiReply, idempotency_key: str, body: bytes
     ) -> None:
         house = self._house
-        claim = Claim(house, house.counters_table, key.account, request.endpoint, idempotency_key, body)
+        # Every format has keys of its own, although all but one of them run as a chat.
+        kind = request.endpoint if request.wire == "chat" else request.wire
+        claim = Claim(house, house.counters_table, key.account, kind, idempotency_key, body)
         # A key that was revoked must not read what it once asked for: nothing of this passes through a reserve.
         key, _wallet = await fresh(house, key)
         kept = await claim.take(request.request_id)
@@ -107,17 +138,20 @@ class Gateway:
         if recording is not None and recording.body is not None:
             await claim.keep(request.request_id, recording.content_type, recording.body)
 
-    async def _refuse(self, reply: AsgiReply, error: Exception, request_id: str) -> None:
+    async def _refuse(self, reply: AsgiReply, error: Exception, request_id: str, path: str) -> None:
         wire = wire_error(error)
         if isinstance(error, UpstreamFailed) and error.status in OURS:
             self._house.log(
                 {"event": "channel_refused_us", "request_id": request_id, "route": error.route, "alarm": True}
             )
-        if not reply.started:
-            await reply.json(wire.status, list(wire.headers), wire.body())
-        else:
-            await reply.write(b"data: " + wire.body() + b"\n\n")
+        if reply.started:
+            await reply.write(frame(wire.body()))
             await reply.close()
+            return
+        body = wire.body()
+        if for_anthropic(path):
+            body = orjson.dumps(anthropic_error(wire.status, wire.object()["error"], request_id))
+        await reply.json(wire.status, list(wire.headers), body)
 
     def _deadline(self, scope: Scope) -> float | None:
         """When Lambda stops us, as the adapter says. From anyone else this header would be a stranger's word: ignored."""
@@ -127,20 +161,6 @@ class Gateway:
             return float(orjson.loads(header(scope, b"x-amzn-lambda-context") or b"")["deadline"]) / 1000
         except (ValueError, KeyError, TypeError):
             return None
-
-
-def presented_key(scope: Scope) -> str | None:
-    """The bearer token. Raises InvalidKey for any other form of the header, and where it stands twice."""
-    try:
-        value = header(scope, b"authorization")
-    except InvalidRequest:
-        raise InvalidKey("twice") from None
-    if value is None:
-        return None
-    scheme, _, token = value.partition(b" ")
-    if scheme.lower() != b"bearer" or not token or len(token) > 200:
-        raise InvalidKey("malformed")
-    return token.decode("latin-1")
 
 
 # -- what only reads ---------------------------------------------------------------------------------------------------
@@ -252,6 +272,11 @@ async def limits(house: House, presented: str | None, _: str) -> dict[str, Any]:
     }
 
 
+async def stored_response(house: House, presented: str | None, _: str) -> dict[str, Any]:
+    await authenticate(house, presented)
+    raise NotFound("stored response: answers are not stored here")
+
+
 async def receipt(house: House, presented: str | None, request_id: str) -> dict[str, Any]:
     key, _wallet = await authenticate(house, presented)
     # The account is part of where a receipt lies: another's cannot be named.
@@ -287,7 +312,11 @@ _EXACT: dict[str, Get] = {
     "/v1/key": key_info,
     "/v1/limits": limits,
 }
-_UNDER: dict[str, Get] = {"/v1/models/": one_model, "/v1/receipts/": receipt}
+_UNDER: dict[str, Get] = {
+    "/v1/models/": one_model,
+    "/v1/receipts/": receipt,
+    "/v1/responses/": stored_response,
+}
 
 
 def _find(path: str) -> tuple[Get, str]:

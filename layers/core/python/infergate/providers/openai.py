@@ -2,18 +2,20 @@
 
 from typing import Any
 
+from infergate.providers.plain import plain
 from infergate.providers.sse import SseReader
 from infergate.providers.types import USAGE_MAX, Call, Events, Refusal, Target, Usage
 from infergate.providers.wire_json import dump_json, parse_json
 
 
 class OpenAI:
-    """https://platform.openai.com/docs/api-reference, as of late 2026."""
+    """https://platform.openai.com/docs/api-reference, as of late 2026. The channel's option `takes` says what its provider
+    takes beside that: see plain.py."""
 
     stream_type = b"text/event-stream"
 
     def call(self, endpoint: str, body: dict[str, Any], target: Target) -> Call:
-        outgoing = {**body, "model": target.model}
+        outgoing = {**plain(body, target.options.get("takes", "")), "model": target.model}
         if outgoing.get("stream"):
             # Always asked for, whatever the client wants to see: it is what the charge is made from.
             outgoing["stream_options"] = {**(outgoing.get("stream_options") or {}), "include_usage": True}
