@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 import click
-from infergate.edge.openai import receipt_object
+from infergate.edge.reads import receipt_object
 from infergate.kernel.errors import InvalidRequest, NotFound
 from infergate.kernel.money import format_usd
 from infergate.ledger.statement import Sums, csv_header, csv_row, json_row, rows, sums_object

@@ -13,6 +13,7 @@ an answer that was paid for is said as well as it can be, and nothing here raise
 
 Two things have no place in OpenAI's chat and stand beside it in the chat form, for a provider that has a use for them:
 `cache_control` (Anthropic's marker, on a content part, a tool, a tool call, or the body), and a model's reasoning on an
-assistant message: `reasoning_content` (its text) and `reasoning_details` (OpenRouter's list: {"type": "reasoning.text", "text", "signature"},
-{"type": "reasoning.encrypted", "data"}). providers/plain.py takes both away for a provider that would refuse them.
+assistant message: `reasoning_content` (its text) and `reasoning_details` (OpenRouter's list: {"type": "reasoning.text",
+"text", "signature"}, {"type": "reasoning.encrypted", "data"}). providers/plain.py takes both away for a provider that
+would refuse them.
 """
