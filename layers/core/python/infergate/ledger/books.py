@@ -51,28 +51,36 @@ class Books:
                 if await self._stands(account, sent[-1]):
                     return sent
             try:
-                plan = plan_movement(wallet, grants, planner, self.now_s())
+                planned = self._planned(wallet, grants, planner, actor, reason)
             except Exception:
                 # The same cause may have happened since it was looked for; then this was planned from its result.
                 if cause and (made := await self.made_by(account, cause)):
                     return [made]
                 raise
-            if plan is None:
+            if planned is None:
                 return []
-            numbered = self._numbered(wallet, plan, actor, reason)
+            made_entries, members = planned
             try:
-                await self.store.call(
-                    "TransactWriteItems", {"TransactItems": self._members(wallet, grants, plan, numbered)}
-                )
-                return numbered
+                await self.store.call("TransactWriteItems", {"TransactItems": members})
+                return made_entries
             except OutcomeUnknown:
                 # It may have happened, or may yet: then its last entry stands when the wallet is read again.
-                unsure += [numbered] if numbered else []
+                unsure += [made_entries] if made_entries else []
             except (TransactionFailed, Busy):
                 # Whatever happened, the next round reads it: the cause, or a wallet that has moved on.
                 pass
             await self._sleep(self._chance() * 0.02 * 2 ** min(tried, 6))
         raise Unavailable("the account's books are busy")
+
+    def _planned(
+        self, wallet: Wallet, grants: list[Grant], planner: Planner, actor: str, reason: str
+    ) -> tuple[list[Entry], list[Params]] | None:
+        plan = plan_movement(wallet, grants, planner, self.now_s())
+        if plan is None:
+            return None
+        made = self._numbered(wallet, plan, actor, reason)
+        check(wallet, plan, made)
+        return made, self._members(wallet, grants, plan, made)
 
     async def grants(self, account: str) -> list[Grant]:
         items = await query(self.store, self.table, account_pk(account), prefix=GRANT)
@@ -138,7 +146,6 @@ class Books:
         return made
 
     def _members(self, wallet: Wallet, before: list[Grant], plan: Plan, made: list[Entry]) -> list[Params]:
-        check(wallet, plan, made)
         known = {grant.id: grant for grant in before}
         members: list[Params] = []
         for grant in plan.grants:

@@ -9,7 +9,7 @@ from infergate.ledger import cases
 from infergate.ledger.books import Books, Look
 from infergate.ledger.cases import DISPUTE, REFUND, Case
 from infergate.ledger.plan import Draft, Plan, Planner
-from infergate.ledger.rules import burn_order, freeze, room
+from infergate.ledger.rules import burn_order, freeze
 from infergate.ledger.taken_back import make_up, release
 from infergate.ledger.types import Grant, Wallet
 
@@ -31,9 +31,9 @@ class Refunds:
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
             if wallet.status != "active":
                 raise AccountNotActive(wallet.status)
-            # Of expired credit a hold may still spend some; of a payment that was charged back some may be left.
+            # What is left of lapsed credit lies in holds.
             paid = [g for g in grants if g.kind == "paid" and not g.lapsing]
-            refundable = min(wallet.available, sum(_refundable(g) for g in paid))
+            refundable = min(wallet.available, sum(g.left for g in paid))
             if amount > refundable:
                 message = (
                     f"${format_usd(refundable)} is paid and unspent; trial and promotional credit is not refundable."
@@ -148,15 +148,11 @@ def _from_the_end(paid: list[Grant], amount: Nanos) -> dict[str, Nanos]:
     """Credit that would burn last goes first, so that a refund leaves what is used next alone."""
     parts: dict[str, Nanos] = {}
     for grant in sorted(paid, key=burn_order, reverse=True):
-        part = min(_refundable(grant), amount)
+        part = min(grant.left, amount)
         if part:
             parts[grant.id] = part
             amount -= part
     return parts
-
-
-def _refundable(grant: Grant) -> Nanos:
-    return max(0, min(grant.left, room(grant)))
 
 
 def _freeze(grant: Grant, amount: Nanos) -> Grant:
