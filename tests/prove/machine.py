@@ -20,9 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from infergate.kernel.errors import InferGateError
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.time import NEVER
+from infergate.ledger.books import HOLDS_END_S
 from infergate.ledger.grants import bump_epoch
 from infergate.ledger.keys import WINDOW_S
 from infergate.ledger.ledger import Ask, Held
+from infergate.ledger.rules import Share, plan_attribution
 from infergate.ledger.types import Entry, Grant, Hold, Receipt, Wallet
 from infergate.ledger.wallet import read_wallet, request_of
 from infergate.schedules.audit import audit
@@ -315,21 +317,21 @@ class Machine(RuleBasedStateMachine):
         cause: str,
         fault: Fault,
     ) -> None:
-        expires = NEVER if life == NEVER else self.now + life
+        now = self.now
+        expires = NEVER if life == NEVER else now + life
         grant = Grant(name, kind, amount, amount, self.now, expires, priority, source=source)
         lot = Lot(name, kind, amount, amount, self.now, expires, priority, source)
         self._move(
             account,
             fault,
             lambda process: process.grants.add(account.name, grant, cause=cause, actor="test", reason="test"),
-            lambda model: model.add(lot, cause),
+            lambda model: model.add(lot, cause, now),
         )
 
     @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
     @rule(who=accounts, fault=faults)
     def expire(self, who: int, fault: Fault) -> None:
         account, now = self.accounts[who], self.now
-        self._settle_the_split(account)
         before = account.model.holds and account.model.due(now)
         self.count("expire under holds" if before else "expire")
         self._move(account, fault, lambda process: process.grants.expire(account.name), lambda model: model.expire(now))
@@ -372,9 +374,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
     @rule()
     def expire_run(self) -> None:
+        versions = [self._wallet(account).version for account in self.accounts]
         for account in self.accounts:
             self._settle_the_split(account)
-        versions = [self._wallet(account).version for account in self.accounts]
         done(self.world.main.expire.run())
         now = self.now
         for account, version in zip(self.accounts, versions, strict=True):
@@ -386,13 +388,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.model.unbooked for account in self.accounts))
     @rule(who=accounts, fault=faults)
     def attribute(self, who: int, fault: Fault) -> None:
-        account = self.accounts[who]
-        self._move(account, fault, lambda process: process.grants.attribute(account.name), Model.attribute)
+        account, now = self.accounts[who], self.now
+        self._move(
+            account, fault, lambda process: process.grants.attribute(account.name), lambda model: model.attribute(now)
+        )
 
     @rule(who=accounts, campaign=st.sampled_from((100, 50)), fault=faults)
     def remove_campaign(self, who: int, campaign: int, fault: Fault) -> None:
         account, now = self.accounts[who], self.now
-        self._settle_the_split(account)
         self._move(
             account,
             fault,
@@ -445,7 +448,7 @@ class Machine(RuleBasedStateMachine):
 
         def effect(model: Model) -> None:
             if to in ("approved", "sent"):
-                model.step_refund(case, to)
+                model.step_refund(case, to, now)
             else:
                 model.end_refund(case, to, now)
 
@@ -454,22 +457,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.payments for account in self.accounts))
     @rule(who=accounts, pick=picks, amount=amounts, fault=faults)
     def dispute_open(self, who: int, pick: int, amount: int, fault: Fault) -> None:
-        account, dispute = self.accounts[who], self.world.new_id("dp")
+        """Of any amount, and of the same payment as often as may be."""
+        account, dispute, now = self.accounts[who], self.world.new_id("dp"), self.now
         if not account.payments:
             return
         payment = account.payments[-1 - pick % len(account.payments)]
-        lot = next((lot for lot in account.model.lots.values() if lot.source == payment), None)
-        # No provider lets a payment be charged back for more than was paid.
-        others = [c for c in account.model.cases.values() if c.kind == "dispute" and lot and lot.id in c.parts]
-        room = lot.granted - sum(c.amount for c in others if c.state != "won") if lot else amount
-        if room <= 0:
-            return
-        amount = min(amount, room)
         self._move(
             account,
             fault,
             lambda process: process.disputes.opened(account.name, dispute, payment, amount, actor="bank"),
-            lambda model: model.open_dispute(dispute, payment, amount),
+            lambda model: model.open_dispute(dispute, payment, amount, now),
         )
 
     @precondition(lambda self: any(account.cases("dispute") for account in self.accounts))
@@ -487,6 +484,76 @@ class Machine(RuleBasedStateMachine):
             lambda process: getattr(process.disputes, to)(account.name, case, actor="bank"),
             lambda model: model.end_dispute(case, to, now),
         )
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts,
+        pick=picks,
+        several=st.lists(st.integers(5, 40), min_size=2, max_size=3),
+        ends=st.lists(st.sampled_from(("lost", "won", "lost")), min_size=2, max_size=3),
+    )
+    def dispute_twice(self, who: int, pick: int, several: list[int], ends: list[str]) -> None:
+        """One payment, contested again while it is contested; and its disputes end in any order."""
+        for amount in several:
+            self.dispute_open(who, pick, amount, None)
+        for number, to in enumerate(ends):
+            self.dispute_end(who, number, to, None)
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts,
+        pick=picks,
+        amount=st.integers(1, 15),
+        far=st.integers(0, 2),
+        contested=st.integers(5, 40),
+        ends=st.permutations(("refund", "dispute")),
+        to=st.sampled_from(("lost", "won", "lost")),
+        choice=st.integers(10, 11),
+    )
+    def refund_and_dispute(
+        self, who: int, pick: int, amount: int, far: int, contested: int, ends: list[str], to: str, choice: int
+    ) -> None:
+        """The same payment asked back by its owner and by the bank, and the answers in any order."""
+        account = self.accounts[who]
+        before = len(account.cases("refund"))
+        self.refund_request(who, amount, None)
+        refunds = account.cases("refund")
+        if len(refunds) == before:
+            return
+        for step in range(far):
+            self.refund_step(who, 0, step, None)
+        asked = account.model.lots[next(iter(account.model.cases[refunds[-1]].parts))]
+        if asked.source in account.payments:
+            pick = len(account.payments) - 1 - account.payments.index(asked.source)
+        self.dispute_open(who, pick, contested, None)
+        for ending in ends:
+            if ending == "refund":
+                self.refund_step(who, 0, choice, None)
+            elif account.cases("dispute"):
+                self.dispute_end(who, 1, to, None)
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts, pick=picks, held=amounts, share=st.sampled_from((0, 37, 100)), far=st.sampled_from((0, 1, 1801))
+    )
+    def lose_over_a_hold(self, who: int, pick: int, held: int, share: int, far: int) -> None:
+        """A dispute is lost while a request holds some of the payment; then the request ends, or its time comes first."""
+        account = self.accounts[who]
+        before = len(account.requests)
+        self.reserve(who, held, 0, 100, HOLD_S_MAX, None)
+        self.dispute_open(who, pick, 40, None)
+        self.dispute_end(who, 1, "lost", None)
+        self.world.clock.now += far
+        if len(account.requests) > before:
+            self.settle(who, 0, share, None)
+
+    @rule(who=accounts, amount=st.integers(1, 25), fault=faults)
+    def adjust_what_is_due(self, who: int, amount: int, fault: Fault) -> None:
+        """A correction downwards in the very second in which credit ends, before any run has come."""
+        next_expiry = self.accounts[who].model.next_expiry
+        if next_expiry < NEVER:
+            self.world.clock.now = max(self.world.clock.now, next_expiry)
+        self.adjust(who, -amount, fault)
 
     @rule(who=accounts, amount=st.integers(-20, 20).filter(bool), fault=faults)
     def adjust(self, who: int, amount: int, fault: Fault) -> None:
@@ -562,6 +629,13 @@ class Machine(RuleBasedStateMachine):
         for who, account in enumerate(self.accounts):
             self.sweep(who, None)
             self._must(not self._wallet(account).holds, "a hold is older than twenty minutes")
+        self.world.clock.now += HOLDS_END_S - HOLD_S_MAX
+        self.expire_run()
+        for who, account in enumerate(self.accounts):
+            collectible = account.model.copy()
+            self._must(
+                not (collectible.debt and collectible.begin(self.now)), "the expiry run left what could repay a debt"
+            )
             self.expire(who, None)
             self.attribute(who, None)
             stored = done(self.world.main.books.entries(account.name))
@@ -597,6 +671,7 @@ class Machine(RuleBasedStateMachine):
         model, wallet = account.model, self._wallet(account)
         self._must(wallet.next_expiry == model.next_expiry, "another next expiry than the model's")
         self._compare_lots(account)
+        self._compare_debt(account)
         fresh = wallet.entries - len(account.entries)
         self._must(fresh >= 0, "entries are gone")
         read = self.world.main.books.entries(account.name, limit=fresh, newest_first=True) if fresh else None
@@ -614,25 +689,27 @@ class Machine(RuleBasedStateMachine):
         model = account.model
         grants = {grant.id: grant for grant in done(self.world.main.books.grants(account.name))}
         self._must(grants.keys() == model.lots.keys(), "other grants than the model's")
-        stored_ended, naive_ended = [0, 0, 0], [0, 0, 0]
         for name, lot in model.lots.items():
             grant = grants[name]
             stored = (grant.frozen, grant.refunded, grant.removed, grant.expires_at, grant.lapsing)
             naive = (lot.frozen, lot.refunded, lot.removed, lot.expires, lot.ended)
             self._must(stored == naive, f"{grant.kind} grant: {stored}, the model {naive}")
+            asked_back = (grant.repaid, grant.refunding, grant.contested, grant.charged_back)
+            naive_back = (lot.repaid, lot.refunding, lot.contested, lot.charged)
+            self._must(asked_back == naive_back, f"{grant.kind} grant: {asked_back} asked back, the model {naive_back}")
+            self._must(lot.room >= 0, "more was asked back of a payment than was paid")
             self._must(grant.difference == 0, "a grant's own sum is off")
             self._must(grant.refunded <= grant.granted and (grant.kind == "paid" or not grant.refunded), "refunded")
             split, naive_split = (grant.spent, grant.expired, grant.left), (lot.spent, lot.expired, lot.left)
-            if not (model.ambiguous and lot.ended):
-                self._must(
-                    split == naive_split, f"{grant.kind} (spent, expired, left) {split}, the model {naive_split}"
-                )
-            else:
-                stored_ended = [a + b for a, b in zip(stored_ended, split, strict=True)]
-                naive_ended = [a + b for a, b in zip(naive_ended, naive_split, strict=True)]
-        self._must(stored_ended == naive_ended, f"ended (spent, expired, left) {stored_ended}, the model {naive_ended}")
-        if model.ambiguous:
-            model.adopt({n: (g.spent, g.expired, g.left) for n, g in grants.items() if model.lots[n].ended})
+            self._must(split == naive_split, f"{grant.kind} (spent, expired, left) {split}, the model {naive_split}")
+
+    def _compare_debt(self, account: Account) -> None:
+        """P2: a debt comes only from credit that was used, or is still held, of payments that were charged back."""
+        model = account.model
+        used = sum(lot.spent + lot.repaid + lot.left for lot in model.lots.values() if lot.charged)
+        self._must(model.debt <= used, f"a debt of {model.debt}, and {used} was used")
+        back = sum(min(lot.charged, lot.granted) for lot in model.lots.values())
+        self._must(model.debt <= back, f"a debt of {model.debt}, and {back} was charged back")
 
     def _must(self, condition: bool, otherwise: str) -> None:
         if not condition:
@@ -653,6 +730,7 @@ class Machine(RuleBasedStateMachine):
 
     def _move(self, account: Account, fault: Fault, work: Work, effect: Effect) -> None:
         version = self._wallet(account).version
+        self._settle_the_split(account)
         outcome = self._attempt(fault, work)
         refusal = self._follow(account, version, effect, must=not outcome.crashed)
         if not outcome.crashed:
@@ -701,6 +779,7 @@ class Machine(RuleBasedStateMachine):
             return
         self.count(f"late {operation}")
         version = self._wallet(account).version
+        self._settle_the_split(account)
         done(late.store.deliver_late())
         if operation == "TransactWriteItems":
             assert late.effect is not None
@@ -731,9 +810,26 @@ class Machine(RuleBasedStateMachine):
         account.model.decide(item["request_id"]["S"], decision)
 
     def _settle_the_split(self, account: Account) -> None:
-        """Laying holds out over lots anew starts from how ended lots share what they bore, so it is taken over first."""
-        if account.model.ambiguous:
-            self._move(account, None, lambda process: process.grants.attribute(account.name), Model.attribute)
+        """Laying holds out over lots anew starts from how ended lots share what they bore: their sums are compared, and the
+        shares taken over, before every movement."""
+        model, wallet = account.model, self._wallet(account)
+        if not model.ambiguous:
+            return
+        grants = done(self.world.main.books.grants(account.name))
+        shares = plan_attribution(wallet, grants)
+        split: dict[str, tuple[int, int, int]] = {}
+        for grant in grants:
+            share = shares.get(grant.id, Share())
+            if model.lots[grant.id].ended:
+                split[grant.id] = (
+                    grant.spent + share.spent,
+                    grant.expired + share.expired,
+                    grant.left - share.spent - share.expired,
+                )
+        naive = [(model.lots[n].spent, model.lots[n].expired, model.lots[n].left) for n in split]
+        sums = [tuple(map(sum, zip(*parts, strict=True))) for parts in (list(split.values()), naive)]
+        self._must(sums[0] == sums[1], f"ended (spent, expired, left) {sums[0]}, the model {sums[1]}")
+        model.adopt(split)
 
     async def _transact(self, members: list[Params]) -> None:
         await self.world.store.call("TransactWriteItems", {"TransactItems": members})

@@ -38,8 +38,26 @@ class Lot:
     frozen: int = 0
     refunded: int = 0
     removed: int = 0
+    repaid: int = 0
+    """Of what was removed: it repaid a debt."""
+    refunding: int = 0
+    """Of what is frozen: for a refund."""
+    contested: int = 0
+    charged: int = 0
+    """Disputes took it, whether it was there or not."""
     ended: bool = False
     """Its time has come and was dealt with: what is left of it lies in holds that were open then."""
+
+    @property
+    def room(self) -> int:
+        """What can still be asked back of it."""
+        return self.granted - self.refunded - self.refunding - self.contested - self.charged
+
+    @property
+    def unpaid(self) -> int:
+        """What was had of it above what was paid in the end. What is left will be taken, so it counts."""
+        kept = self.granted - self.refunded - self.refunding - self.charged
+        return max(0, self.spent + self.repaid + self.left - kept)
 
     @property
     def burns(self) -> tuple[int, int, bool, int, str]:
@@ -68,6 +86,7 @@ class Case:
     state: str
     amount: int
     parts: dict[str, int] = field(default_factory=dict)
+    demanded: int = 0
 
 
 @dataclass
@@ -94,7 +113,7 @@ class Model:
     def copy(self) -> "Model":
         lots = {name: replace(lot) for name, lot in self.lots.items()}
         holds = {name: replace(held) for name, held in self.holds.items()}
-        cases = {name: replace(case) for name, case in self.cases.items()}
+        cases = {name: replace(case, parts=dict(case.parts)) for name, case in self.cases.items()}
         return replace(
             self, lots=lots, holds=holds, cases=cases, decisions=dict(self.decisions), causes=set(self.causes)
         )
@@ -170,34 +189,60 @@ class Model:
 
     # movements: each either raises and changes nothing, or is one movement
 
+    def begin(self, now: int) -> bool:
+        """Before anything else: what is due expires, and what is there repays what is owed. Whether that changed anything."""
+        due = self.next_expiry <= now
+        if due:
+            self._end(now, lambda lot: lot.expires <= now)
+        return self._repay() or due
+
     def moved(self, cause: str = "") -> None:
+        self._repay()
         self.version += 1
-        self.unbooked = False
+        self.unbooked = self.ambiguous = False
         self.next_expiry = min((lot.expires for lot in self.lots.values() if lot.left and not lot.ended), default=NEVER)
         if cause:
             self.causes.add(cause)
 
-    def attribute(self) -> None:
-        if not self.unbooked:
+    def _repay(self) -> bool:
+        """Coins that were paid for, those of the payment in question first, pay what is owed."""
+        before = self.debt
+        self.debt = max(0, sum(lot.unpaid - lot.repaid for lot in self.lots.values()))
+        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
+        coins = min(self.debt, self.available, sum(lot.left for lot in paid))
+        in_question = [lot for lot in paid if lot.unpaid]
+        taken = _burn([*in_question, *(lot for lot in paid if not lot.unpaid)], coins, "removed")
+        for name, part in taken.items():
+            self.lots[name].repaid += part
+        self.debt -= coins
+        return self.debt != before
+
+    def attribute(self, now: int) -> None:
+        if not self.begin(now) and not self.unbooked:
             raise Nothing
         self.moved()
 
-    def add(self, lot: Lot, cause: str) -> None:
+    def add(self, lot: Lot, cause: str, now: int) -> None:
         self._once(cause)
-        repaid = min(self.debt, lot.granted) if lot.kind == "paid" else 0
-        self.lots[lot.id] = replace(lot, left=lot.granted - repaid, removed=repaid)
-        self.debt -= repaid
+        self.begin(now)
+        self.lots[lot.id] = replace(lot)
         self.moved(cause)
 
     def expire(self, now: int) -> None:
-        self._end(now, lambda lot: lot.expires <= now)
+        if not self.begin(now):
+            raise Nothing
+        self.moved()
 
     def remove(self, campaign: str, now: int) -> None:
-        self._end(now, lambda lot: lot.source == f"campaign:{campaign}" and lot.kind != "paid")
+        began = self.begin(now)
+        gifts = [lot for lot in self.lots.values() if lot.source == f"campaign:{campaign}" and lot.kind != "paid"]
+        if any(lot.left and not lot.ended for lot in gifts):
+            self._end(now, lambda lot: lot in gifts)
+        elif not began:
+            raise Nothing
+        self.moved()
 
     def _end(self, now: int, ends: Callable[[Lot], bool]) -> None:
-        if not any(ends(lot) and lot.left and not lot.ended for lot in self.lots.values()) and self.next_expiry > now:
-            raise Nothing
         for lot in self.lots.values():
             if ends(lot):
                 lot.expires = min(lot.expires, now)
@@ -213,20 +258,24 @@ class Model:
             if self.lots[name].ended:
                 self.lots[name].left -= 1
                 self.lots[name].expired += 1
-        self.moved()
 
     def ask_refund(self, case: str, amount: int, now: int) -> None:
         self._once(case)
+        self.begin(now)
         if self.status != "active":
             raise Refused("AccountNotActive")
-        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and lot.expires > now]
+        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
         if amount > min(self.available, sum(lot.left for lot in paid)):
             raise Refused("InvalidRequest")
-        self.cases[case] = Case("refund", "requested", amount, _burn(reversed(paid), amount, "frozen"))
+        parts = _burn(reversed(paid), amount, "frozen")
+        for name, part in parts.items():
+            self.lots[name].refunding += part
+        self.cases[case] = Case("refund", "requested", amount, parts)
         self.moved(case)
 
-    def step_refund(self, case: str, to: str) -> None:
+    def step_refund(self, case: str, to: str, now: int) -> None:
         came_from = self._came_from(case, to, {"approved": ("requested",), "sent": ("approved",)}[to])
+        self.begin(now)
         if self.status != "active":
             raise Refused("AccountNotActive")
         came_from.state = to
@@ -235,54 +284,91 @@ class Model:
     def end_refund(self, case: str, to: str, now: int) -> None:
         before = {"rejected": ("requested",), "failed": ("approved", "sent"), "refunded": ("sent",)}[to]
         found = self._came_from(case, to, before)
-        found.state = to
-        for name, part in found.parts.items():
-            if to == "refunded":
+        self.begin(now)
+        if to == "refunded":
+            for name, part in found.parts.items():
                 self.lots[name].frozen -= part
+                self.lots[name].refunding -= part
                 self.lots[name].refunded += part
-            else:
-                self._thaw(name, part, now)
+        else:
+            self._give_back(found, now)
+            self._make_up()
+        found.state = to
         self.moved()
 
-    def open_dispute(self, case: str, payment: str, amount: int) -> None:
+    def _give_back(self, refund: Case, now: int) -> None:
+        for name, part in refund.parts.items():
+            self.lots[name].refunding -= part
+            self._thaw(name, part, now)
+
+    def open_dispute(self, case: str, payment: str, amount: int, now: int) -> None:
         self._once(case)
+        self.begin(now)
         lot = next((lot for lot in self.lots.values() if lot.kind == "paid" and lot.source == payment), None)
         if lot is None:
             raise Refused("NotFound")
-        contested = max(0, min(amount, lot.granted - lot.refunded - lot.frozen - lot.removed))
-        part = 0 if lot.ended else min(contested, lot.left, self.available)
-        lot.left -= part
-        lot.frozen += part
-        self.cases[case] = Case("dispute", "open", contested, {lot.id: part})
+        for refund in self.cases.values():
+            if refund.kind == "refund" and refund.state in ("requested", "approved") and lot.id in refund.parts:
+                self._give_back(refund, now)
+                refund.state = "rejected"
+        self.cases[case] = Case("dispute", "open", 0, {lot.id: 0}, amount)
+        self._contest(self.cases[case], min(amount, lot.room))
         self.disputes += 1
         self.epoch += 1
         if self.status not in ("suspended", "closed"):
             self.status = "disputed"
         self.moved(case)
 
+    def _contest(self, dispute: Case, more: int) -> None:
+        """An open dispute freezes what is there of its payment; a lost one takes it."""
+        (lot,) = (self.lots[name] for name in dispute.parts)
+        part = 0 if lot.ended else min(more, lot.left, self.available)
+        lot.left -= part
+        dispute.amount += more
+        if dispute.state == "open":
+            lot.frozen += part
+            lot.contested += more
+            dispute.parts[lot.id] += part
+        else:
+            lot.removed += part
+            lot.charged += more
+
+    def _make_up(self) -> None:
+        """What has come back goes to disputes of the same payment that have found too little, the oldest first."""
+        for _, dispute in sorted(self.cases.items()):
+            if dispute.kind == "dispute" and dispute.state != "won":
+                (lot,) = (self.lots[name] for name in dispute.parts)
+                if more := min(dispute.demanded - dispute.amount, lot.room):
+                    self._contest(dispute, more)
+
     def end_dispute(self, case: str, to: str, now: int) -> None:
         found = self._came_from(case, to, ("open",))
+        self.begin(now)
         found.state = to
         self.disputes -= 1
         self.epoch += 1
         ((name, part),) = found.parts.items()
+        lot = self.lots[name]
+        lot.contested -= found.amount
         if to == "won":
             self._thaw(name, part, now)
+            self._make_up()
             if self.status == "disputed" and self.disputes == 0:
                 self.status = "active"
         else:
-            self.lots[name].frozen -= part
-            self.lots[name].removed += part
-            paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
-            clawed = min(found.amount - part, self.available, sum(lot.left for lot in paid))
-            _burn(paid, clawed, "removed")
-            self.debt += found.amount - part - clawed
+            lot.frozen -= part
+            lot.removed += part
+            lot.charged += found.amount
+            there = 0 if lot.ended else min(found.amount - part, lot.left, self.available)
+            lot.left -= there
+            lot.removed += there
             if self.status != "closed":
                 self.status = "suspended"
         self.moved()
 
     def propose(self, case: str, amount: int, *, alone: bool, now: int) -> None:
         self._once(case)
+        self.begin(now)
         if alone:
             self._adjust(case, amount, now)
         self.cases[case] = Case("adjustment", "applied" if alone else "proposed", amount)
@@ -290,6 +376,7 @@ class Model:
 
     def end_adjustment(self, case: str, to: str, now: int) -> None:
         found = self._came_from(case, to, ("proposed",))
+        self.begin(now)
         if to == "applied":
             self._adjust(case, found.amount, now)
         found.state = to
@@ -336,7 +423,6 @@ class Model:
         labels = [lot.id for lot in self.in_burn_order() if lot.ended for _ in range(lot.left)]
         for _, held in sorted(self.holds.items()):
             held.due = tuple(name and labels.pop(0) for name in held.due)
-        self.ambiguous = False
 
 
 def _burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:

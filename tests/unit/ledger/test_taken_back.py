@@ -174,7 +174,7 @@ async def test_what_is_taken_over_and_not_contested_is_spendable_once_the_disput
 
 
 async def test_a_refund_of_another_payment_goes_on(world: World) -> None:
-    anna = await buyer(world, amount="3")
+    anna = await buyer(world, amount="3", days=30)
     await buy(world, anna, "10", "payment:pi_2")
     await asked_back(world, anna, "9")
 
