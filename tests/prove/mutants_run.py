@@ -22,6 +22,7 @@ from typing import Any
 SUITES = (
     "tests.prove.ledger_suite",
     "tests.unit.ledger.test_taken_back",
+    "tests.unit.ledger.test_debts",
     "tests.unit.ledger.test_due_credit",
     "tests.unit.ledger.test_ledger",
     "tests.unit.ledger.test_cases",

@@ -1,66 +1,16 @@
-"""One payment refunded, disputed, or both, and what the account owes then: never more than was used, never less than was lost."""
+"""One payment refunded, disputed, or both: never more of it goes back than was paid, and nothing that was lost is kept."""
 
-from dataclasses import replace
 from itertools import permutations
 
 import pytest
 from infergate.kernel.errors import InvalidRequest
 from infergate.kernel.money import format_usd, usd
-from infergate.ledger.cases import DISPUTE, Case, read
-from infergate.ledger.grants import bump_epoch
-from infergate.ledger.keys import DUE_SPREAD, due_pk
-from infergate.ledger.types import Grant
-from infergate.schedules.audit import Books
-from infergate.store.client import query
+from infergate.ledger.cases import DISPUTE, read
 
+from tests.support.buyers import activate, asked_back, buy, buyer, disputed, lot_of, standing
 from tests.support.world import World
 
 DAY_S = 86_400
-PAID = "payment:pi_1"
-
-
-async def buyer(world: World, *, spend: str = "0", days: int | None = None, amount: str = "10") -> str:
-    """Somebody who paid 10 and has used some of it."""
-    account = await world.account()
-    await buy(world, account, amount, PAID, days=days)
-    if usd(spend):
-        await world.settle(account, await world.held(account, spend), spend)
-    return account
-
-
-async def buy(world: World, account: str, amount: str, payment: str, *, days: int | None = None) -> None:
-    lot = replace(world.grant(amount, days=days), source=payment)
-    await world.grants.add(account, lot, cause=payment, actor="provider", reason="bought")
-
-
-async def asked_back(world: World, account: str, amount: str, *steps: str) -> None:
-    await world.refunds.request(account, "r1", usd(amount), actor="anna", reason="unused")
-    for step in steps:
-        await getattr(world.refunds, step)(account, "r1", actor="op")
-
-
-async def disputed(world: World, account: str, amount: str = "10", case: str = "d1", payment: str = PAID) -> Case:
-    return await world.disputes.opened(account, case, payment, usd(amount), actor="bank")
-
-
-async def standing(world: World, account: str) -> tuple[str, str, str]:
-    """(available, debt, status), in books that balance."""
-    assert await world.clean(account)
-    wallet = await world.books.wallet(account)
-    return format_usd(wallet.available), format_usd(wallet.debt), wallet.status
-
-
-async def lot_of(world: World, account: str, payment: str = PAID) -> Grant:
-    return next(g for g in await world.books.grants(account) if g.source == payment)
-
-
-async def movements(world: World, account: str) -> list[tuple[str, str, str]]:
-    return [(e.kind, format_usd(e.amount), format_usd(e.debt)) for e in await world.books.entries(account)]
-
-
-async def activate(world: World, account: str) -> None:
-    members = [bump_epoch(world.tables.accounts, account, "active")]
-    await world.store.call("TransactWriteItems", {"TransactItems": members})
 
 
 # -- one payment disputed more than once -------------------------------------------------------------------------------
@@ -260,107 +210,3 @@ async def test_what_was_charged_back_is_not_refundable_and_what_was_paid_since_i
 
     assert case.parts == {(await lot_of(world, anna, "payment:pi_2")).id: usd("11")}
     assert await standing(world, anna) == ("0.00", "0.00", "active")
-
-
-# -- what is owed --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("run_first", [True, False])
-async def test_paid_credit_that_expired_unspent_is_no_debt_when_its_dispute_is_lost(
-    world: World, run_first: bool
-) -> None:
-    anna = await buyer(world, spend="4", days=1)
-    world.clock.advance(DAY_S)
-    if run_first:
-        await world.grants.expire(anna)
-
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-
-    assert await standing(world, anna) == ("0.00", "4.00", "suspended")
-
-
-async def test_what_a_hold_has_when_the_dispute_is_lost_is_owed_until_it_comes_back_or_expires(world: World) -> None:
-    anna = await buyer(world, spend="4", days=1)
-    held = await world.held(anna, "6")
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-    assert await standing(world, anna) == ("0.00", "10.00", "suspended")
-    world.clock.advance(DAY_S)
-    await world.grants.expire(anna)
-
-    await world.settle(anna, held, "1")
-    await world.grants.collect(anna)
-
-    assert await standing(world, anna) == ("0.00", "5.00", "suspended")
-    assert (await movements(world, anna))[-1] == ("expiry", "-5.00", "-5.00")
-
-
-@pytest.mark.parametrize("cost", ["0", "1.5"])
-async def test_what_comes_back_from_a_hold_repays_the_debt_with_the_next_movement(world: World, cost: str) -> None:
-    anna = await buyer(world, spend="4")
-    held = await world.held(anna, "6")
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-
-    await world.settle(anna, held, cost)
-    await world.grants.add(anna, world.grant("3", kind="promo"), cause="gift", actor="t", reason="")
-
-    assert await standing(world, anna) == ("3.00", format_usd(usd("4") + usd(cost)), "suspended")
-    assert sum(g.repaid for g in await world.books.grants(anna)) == usd("6") - usd(cost)
-
-
-async def test_the_expiry_run_collects_what_came_back_once_every_hold_has_ended(world: World) -> None:
-    anna = await buyer(world, spend="4")
-    held = await world.held(anna, "6")
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-
-    async def marks() -> int:
-        """Of the day, of this account."""
-        found = [
-            m
-            for spread in range(DUE_SPREAD)
-            for m in await query(world.store, world.tables.accounts, due_pk(int(world.clock()), spread))
-        ]
-        return sum(m["account"]["S"] == anna for m in found)
-
-    world.clock.advance(1_799)
-    await world.expire.run()
-    assert await marks() == 1
-    world.clock.advance(1)
-    await world.expire.run()
-    assert await marks() == 1, "a hold is still open: look again"
-    await world.ledger.release(anna, held.hold)
-    await world.expire.run()
-
-    assert await marks() == 0
-    assert await standing(world, anna) == ("0.00", "4.00", "suspended")
-
-
-async def test_a_debt_is_repaid_from_the_payment_that_it_is_of_before_any_other(world: World) -> None:
-    anna = await buyer(world)
-    held = await world.held(anna, "10")
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-    await world.settle(anna, held, "2")
-    early = replace(world.grant("5", priority=1), source="payment:pi_2")
-    await world.grants.add(anna, early, cause="payment:pi_2", actor="provider", reason="bought")
-
-    assert await standing(world, anna) == ("3.00", "0.00", "suspended")
-    assert ((await lot_of(world, anna)).left, (await lot_of(world, anna, "payment:pi_2")).left) == (0, usd("3"))
-
-
-async def test_the_auditor_says_when_a_debt_is_not_what_was_used_of_what_was_charged_back(world: World) -> None:
-    anna = await buyer(world, spend="4")
-    await disputed(world, anna)
-    await world.disputes.lost(anna, "d1", actor="bank")
-    wallet, grants = await world.books.wallet(anna), await world.books.grants(anna)
-
-    def found(*, debt: int = wallet.debt, lots: list[Grant] = grants) -> dict[str, int]:
-        differences = Books(anna, replace(wallet, debt=debt), [], lots).differences()
-        return {name: differences[name] for name in ("owed", "taken back")}
-
-    assert found() == {"owed": 0, "taken back": 0}
-    assert found(debt=wallet.debt + 1) == {"owed": -1, "taken back": 0}
-    assert found(lots=[replace(g, refunded=1) for g in grants])["taken back"] == 1
