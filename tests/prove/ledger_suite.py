@@ -1091,5 +1091,5 @@ def test_a_receipt_is_stored_under_its_account_hour_and_request() -> None:
     assert stored["Item"]["sk"] == {"S": request}
     assert stored["Item"]["cost"] == {"N": "5"}
     assert set(stored["Item"]) == {
-        "pk", "sk", "account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms",
+        "pk", "sk", "account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms", "service_tier",
     }  # fmt: skip
