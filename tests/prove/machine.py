@@ -34,7 +34,8 @@ from infergate.store.client import Params
 from infergate.store.errors import TransactionFailed
 
 from tests.prove import machine_model
-from tests.prove.machine_model import Decision, Lot, Model
+from tests.prove.machine_cases import Model
+from tests.prove.machine_model import Decision, Lot
 from tests.prove.machine_world import TABLES, Process, World, done
 from tests.prove.table import Row, timed
 from tests.support.faults import Crash, FaultyStore, Mode

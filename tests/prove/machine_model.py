@@ -10,6 +10,7 @@ that a hold covers may still be spent (a hold is spent from its front); what a h
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from infergate.kernel.time import NEVER
 from infergate.schedules.sweep import SLACK_S
@@ -90,7 +91,9 @@ class Case:
 
 
 @dataclass
-class Model:
+class Coins:
+    """What an account has, and what happens to it without anybody's decision; machine_cases.py has the rest."""
+
     lots: dict[str, Lot] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -110,7 +113,7 @@ class Model:
     """Coins of ended lots were spent or lapsed while there were several such lots: which of them bore it, the wallet's
     totals do not say, so only their sum is compared."""
 
-    def copy(self) -> "Model":
+    def copy(self) -> Self:
         lots = {name: replace(lot) for name, lot in self.lots.items()}
         holds = {name: replace(held) for name, held in self.holds.items()}
         cases = {name: replace(case, parts=dict(case.parts)) for name, case in self.cases.items()}
@@ -161,7 +164,7 @@ class Model:
         for name in filter(None, due[cost:]):
             self.lots[name].left -= 1
             self.lots[name].expired += 1
-        _burn((lot for lot in self.in_burn_order() if not lot.ended), due[:cost].count(""), "spent")
+        burn((lot for lot in self.in_burn_order() if not lot.ended), due[:cost].count(""), "spent")
         self.spent += cost
         of_ended = any(due)
         self.unbooked |= bool(cost) or any(due[cost:])
@@ -193,7 +196,7 @@ class Model:
         """Before anything else: what is due expires, and what is there repays what is owed. Whether that changed anything."""
         due = self.next_expiry <= now
         if due:
-            self._end(now, lambda lot: lot.expires <= now)
+            self.end(now, lambda lot: lot.expires <= now)
         return self._repay() or due
 
     def moved(self, cause: str = "") -> None:
@@ -211,7 +214,7 @@ class Model:
         paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
         coins = min(self.debt, self.available, sum(lot.left for lot in paid))
         in_question = [lot for lot in paid if lot.unpaid]
-        taken = _burn([*in_question, *(lot for lot in paid if not lot.unpaid)], coins, "removed")
+        taken = burn([*in_question, *(lot for lot in paid if not lot.unpaid)], coins, "removed")
         for name, part in taken.items():
             self.lots[name].repaid += part
         self.debt -= coins
@@ -223,7 +226,7 @@ class Model:
         self.moved()
 
     def add(self, lot: Lot, cause: str, now: int) -> None:
-        self._once(cause)
+        self.once(cause)
         self.begin(now)
         self.lots[lot.id] = replace(lot)
         self.moved(cause)
@@ -237,12 +240,12 @@ class Model:
         began = self.begin(now)
         gifts = [lot for lot in self.lots.values() if lot.source == f"campaign:{campaign}" and lot.kind != "paid"]
         if any(lot.left and not lot.ended for lot in gifts):
-            self._end(now, lambda lot: lot in gifts)
+            self.end(now, lambda lot: lot in gifts)
         elif not began:
             raise Nothing
         self.moved()
 
-    def _end(self, now: int, ends: Callable[[Lot], bool]) -> None:
+    def end(self, now: int, ends: Callable[[Lot], bool]) -> None:
         for lot in self.lots.values():
             if ends(lot):
                 lot.expires = min(lot.expires, now)
@@ -259,159 +262,9 @@ class Model:
                 self.lots[name].left -= 1
                 self.lots[name].expired += 1
 
-    def ask_refund(self, case: str, amount: int, now: int) -> None:
-        self._once(case)
-        self.begin(now)
-        if self.status != "active":
-            raise Refused("AccountNotActive")
-        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
-        if amount > min(self.available, sum(lot.left for lot in paid)):
-            raise Refused("InvalidRequest")
-        parts = _burn(reversed(paid), amount, "frozen")
-        for name, part in parts.items():
-            self.lots[name].refunding += part
-        self.cases[case] = Case("refund", "requested", amount, parts)
-        self.moved(case)
-
-    def step_refund(self, case: str, to: str, now: int) -> None:
-        came_from = self._came_from(case, to, {"approved": ("requested",), "sent": ("approved",)}[to])
-        self.begin(now)
-        if self.status != "active":
-            raise Refused("AccountNotActive")
-        came_from.state = to
-        self.moved()
-
-    def end_refund(self, case: str, to: str, now: int) -> None:
-        before = {"rejected": ("requested",), "failed": ("approved", "sent"), "refunded": ("sent",)}[to]
-        found = self._came_from(case, to, before)
-        self.begin(now)
-        if to == "refunded":
-            for name, part in found.parts.items():
-                self.lots[name].frozen -= part
-                self.lots[name].refunding -= part
-                self.lots[name].refunded += part
-        else:
-            self._give_back(found, now)
-            self._make_up()
-        found.state = to
-        self.moved()
-
-    def _give_back(self, refund: Case, now: int) -> None:
-        for name, part in refund.parts.items():
-            self.lots[name].refunding -= part
-            self._thaw(name, part, now)
-
-    def open_dispute(self, case: str, payment: str, amount: int, now: int) -> None:
-        self._once(case)
-        self.begin(now)
-        lot = next((lot for lot in self.lots.values() if lot.kind == "paid" and lot.source == payment), None)
-        if lot is None:
-            raise Refused("NotFound")
-        for refund in self.cases.values():
-            if refund.kind == "refund" and refund.state in ("requested", "approved") and lot.id in refund.parts:
-                self._give_back(refund, now)
-                refund.state = "rejected"
-        self.cases[case] = Case("dispute", "open", 0, {lot.id: 0}, amount)
-        self._contest(self.cases[case], min(amount, lot.room))
-        self.disputes += 1
-        self.epoch += 1
-        if self.status not in ("suspended", "closed"):
-            self.status = "disputed"
-        self.moved(case)
-
-    def _contest(self, dispute: Case, more: int) -> None:
-        """An open dispute freezes what is there of its payment; a lost one takes it."""
-        (lot,) = (self.lots[name] for name in dispute.parts)
-        part = 0 if lot.ended else min(more, lot.left, self.available)
-        lot.left -= part
-        dispute.amount += more
-        if dispute.state == "open":
-            lot.frozen += part
-            lot.contested += more
-            dispute.parts[lot.id] += part
-        else:
-            lot.removed += part
-            lot.charged += more
-
-    def _make_up(self) -> None:
-        """What has come back goes to disputes of the same payment that have found too little, the oldest first."""
-        for _, dispute in sorted(self.cases.items()):
-            if dispute.kind == "dispute" and dispute.state != "won":
-                (lot,) = (self.lots[name] for name in dispute.parts)
-                if more := min(dispute.demanded - dispute.amount, lot.room):
-                    self._contest(dispute, more)
-
-    def end_dispute(self, case: str, to: str, now: int) -> None:
-        found = self._came_from(case, to, ("open",))
-        self.begin(now)
-        found.state = to
-        self.disputes -= 1
-        self.epoch += 1
-        ((name, part),) = found.parts.items()
-        lot = self.lots[name]
-        lot.contested -= found.amount
-        if to == "won":
-            self._thaw(name, part, now)
-            self._make_up()
-            if self.status == "disputed" and self.disputes == 0:
-                self.status = "active"
-        else:
-            lot.frozen -= part
-            lot.removed += part
-            lot.charged += found.amount
-            there = 0 if lot.ended else min(found.amount - part, lot.left, self.available)
-            lot.left -= there
-            lot.removed += there
-            if self.status != "closed":
-                self.status = "suspended"
-        self.moved()
-
-    def propose(self, case: str, amount: int, *, alone: bool, now: int) -> None:
-        self._once(case)
-        self.begin(now)
-        if alone:
-            self._adjust(case, amount, now)
-        self.cases[case] = Case("adjustment", "applied" if alone else "proposed", amount)
-        self.moved(case)
-
-    def end_adjustment(self, case: str, to: str, now: int) -> None:
-        found = self._came_from(case, to, ("proposed",))
-        self.begin(now)
-        if to == "applied":
-            self._adjust(case, found.amount, now)
-        found.state = to
-        self.moved()
-
-    def _adjust(self, case: str, amount: int, now: int) -> None:
-        if amount > 0:
-            name = f"grant_{case}"
-            self.lots[name] = Lot(name, "goodwill", amount, amount, now, NEVER, 100, f"adjustment:{case}")
-            return
-        lots = [lot for lot in self.in_burn_order() if not lot.ended]
-        if -amount > min(self.available, sum(lot.left for lot in lots)):
-            raise Refused("InvalidRequest")
-        _burn(lots, -amount, "removed")
-
-    def _thaw(self, name: str, part: int, now: int) -> None:
-        """Frozen credit comes back; if its time came meanwhile, it is gone."""
-        lot = self.lots[name]
-        lot.frozen -= part
-        if lot.expires <= now:
-            lot.expired += part
-        else:
-            lot.left += part
-
-    def _once(self, cause: str) -> None:
+    def once(self, cause: str) -> None:
         if cause in self.causes:
             raise Nothing
-
-    def _came_from(self, case: str, to: str, states: Iterable[str]) -> Case:
-        found = self.cases[case]
-        if found.state == to:
-            raise Nothing
-        if found.state not in states:
-            raise Refused("InvalidRequest")
-        return found
 
     # what cannot be known
 
@@ -425,7 +278,7 @@ class Model:
             held.due = tuple(name and labels.pop(0) for name in held.due)
 
 
-def _burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:
+def burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:
     """Move coins from what is left of the lots, in the order given. Raises AssertionError where there are too few."""
     taken: dict[str, int] = {}
     for lot in lots:
