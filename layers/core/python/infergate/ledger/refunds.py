@@ -87,8 +87,7 @@ class Refunds:
         disputes: list[Case] = []
 
         async def look() -> None:
-            found = await cases.of_account(self._books.store, self._books.table, DISPUTE, account)
-            disputes[:] = found
+            disputes[:] = await cases.of_account(self._books.store, self._books.table, DISPUTE, account)
 
         def plan_of(case: Case) -> Planner:
             def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
