@@ -15,6 +15,17 @@ from tests.support.world import World
 DAY_S = 86_400
 
 
+async def marks(world: World, account: str) -> int:
+    """For the expiry run of today and tomorrow, of this account."""
+    found = [
+        mark
+        for at in (0, DAY_S)
+        for spread in range(DUE_SPREAD)
+        for mark in await query(world.store, world.tables.accounts, due_pk(int(world.clock()) + at, spread))
+    ]
+    return sum(mark["account"]["S"] == account for mark in found)
+
+
 @pytest.mark.parametrize("run_first", [True, False])
 async def test_paid_credit_that_expired_unspent_is_no_debt_when_its_dispute_is_lost(
     world: World, run_first: bool
@@ -66,26 +77,31 @@ async def test_the_expiry_run_collects_what_came_back_once_every_hold_has_ended(
     await disputed(world, anna)
     await world.disputes.lost(anna, "d1", actor="bank")
 
-    async def marks() -> int:
-        """Of the day, of this account."""
-        found = [
-            m
-            for spread in range(DUE_SPREAD)
-            for m in await query(world.store, world.tables.accounts, due_pk(int(world.clock()), spread))
-        ]
-        return sum(m["account"]["S"] == anna for m in found)
-
     world.clock.advance(1_799)
     await world.expire.run()
-    assert await marks() == 1
+    assert await marks(world, anna) == 1
     world.clock.advance(1)
     await world.expire.run()
-    assert await marks() == 1, "a hold is still open: look again"
+    assert await marks(world, anna) == 1, "a hold is still open: look again"
     await world.ledger.release(anna, held.hold)
     await world.expire.run()
 
-    assert await marks() == 0
+    assert await marks(world, anna) == 0
     assert await standing(world, anna) == ("0.00", "4.00", "suspended")
+
+
+async def test_only_a_debt_that_open_holds_may_repay_leaves_a_mark(world: World) -> None:
+    anna, ben = await buyer(world), await buyer(world, spend="10")
+    await world.held(anna, "6")
+    await world.grants.add(anna, world.grant("1"), cause="p", actor="t", reason="")
+    await disputed(world, ben)
+    await world.disputes.lost(ben, "d1", actor="bank")
+
+    assert await standing(world, ben) == ("0.00", "10.00", "suspended")
+    assert (await marks(world, anna), await marks(world, ben)) == (0, 0)
+    await disputed(world, anna)
+    await world.disputes.lost(anna, "d1", actor="bank")
+    assert await marks(world, anna) == 1
 
 
 async def test_a_debt_is_repaid_from_the_payment_that_it_is_of_before_any_other(world: World) -> None:

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 from infergate.kernel.errors import InvalidRequest
 from infergate.kernel.money import format_usd, usd
-from infergate.ledger.cases import DISPUTE, read
+from infergate.ledger.cases import DISPUTE, REFUND, read, waiting
 
 from tests.support.buyers import activate, asked_back, buy, buyer, disputed, lot_of, standing
 from tests.support.world import World
@@ -101,6 +101,7 @@ async def test_a_dispute_takes_over_what_was_frozen_for_a_refund_that_nobody_was
     case = await disputed(world, anna)
 
     assert (case.amount, sum(case.parts.values())) == (usd("10"), usd("10"))
+    assert anna not in {c.account for c in await waiting(world.store, world.tables.accounts, REFUND)}
     refund = await world.refunds.reject(anna, "r1", actor="op", reason="too late")
     assert (refund.state, refund.reference) == ("rejected", "dispute:d1")
     release = next(e for e in await world.books.entries(anna) if e.kind == "refund_release")

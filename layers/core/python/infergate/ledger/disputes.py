@@ -124,7 +124,6 @@ class Disputes:
 
         async def look() -> None:
             disputes = await cases.of_account(self._books.store, self._books.table, DISPUTE, account)
-            found.clear()
             found.update({dispute.id: dispute for dispute in disputes})
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
