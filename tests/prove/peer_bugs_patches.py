@@ -138,13 +138,13 @@ PEER_BUGS = (
         (WALLET, "    lapsed = lapse_of_unused(unused, due)\n", "    lapsed = lapse_of_unused(0, due)\n"),
     ), f"{T_LEDGER}::test_a_hold_across_an_expiry_may_spend_what_it_reserved_and_gives_the_rest_to_expiry"),
     PeerBug("limits are counted in each process's memory", "bifrost#3547, LiteLLM#2730, #27736", (
-        ("infergate.limits.rates", "    async def count(", "    async def count(self, *given: Any) -> Counted:\n"
+        ("infergate.limits.rates", "    async def count(", "    async def count(self, *given: object) -> Counted:\n"
          "        me = Rates(_Mine(self), self._table)\n"
          "        return await me.shared_count(*given)\n\n    async def shared_count("),
         ("infergate.limits.rates", "class Rates:\n",
-         "class _Mine:\n    def __init__(self, owner: Any) -> None:\n"
+         "class _Mine:\n    def __init__(self, owner: object) -> None:\n"
          "        self.said = owner.__dict__.setdefault('mine', {})\n\n"
-         "    async def call(self, operation: str, params: Params) -> dict[str, Any]:\n"
+         "    async def call(self, operation: str, params: Params) -> dict[str, object]:\n"
          "        item = self.said.setdefault(str(params['Key']), {})\n"
          "        names, values = params['ExpressionAttributeNames'], params['ExpressionAttributeValues']\n"
          "        if int(item.get('requests', {'N': '0'})['N']) > int(values[':most0']['N']):\n"
