@@ -202,7 +202,7 @@ PEER_BUGS = (
         ("infergate.chat.shape", "] = output\n", "] = request.max_output or 10**6\n"),
     ), "tests.unit.chat.test_shape::test_exactly_one_limit_goes_out_and_it_is_the_one_that_is_held_for"),
     PeerBug("a cheap call is refused because the model could answer at length", "qwen-code#73, opencode#12219", (
-        ("infergate.chat.admit", "    if request.kind == \"chat\" and request.max_output is None and OUTPUT_FLOOR",
+        ("infergate.chat.price", "    if request.kind == \"chat\" and request.max_output is None and OUTPUT_FLOOR",
          "    if False and OUTPUT_FLOOR"),
     ), f"{T_REFUSALS}::test_where_no_limit_was_given_the_balance_sets_it_and_the_answer_says_so"),
     PeerBug("a dispute claws back what a refund has already paid back", "eliza#10920, fountain#1126", (
