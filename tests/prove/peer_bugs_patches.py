@@ -163,7 +163,7 @@ PEER_BUGS = (
         ("infergate.edge.strict_json", "    if len(value) != len(pairs):", "    if False:"),
     ), f"{T_JSON}::test_a_key_that_stands_twice_is_refused_by_name"),
     PeerBug("max_tokens may be negative, or true", "security.md S5, CVE-2026-71479", (
-        ("infergate.edge.chat_request", "if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:",
+        ("infergate.edge.fields", "if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:",
          "if not isinstance(value, int) or not value <= high:"),
     ), f"{OURS}::test_a_limit_that_is_no_positive_whole_number_is_refused"),
     PeerBug("no money reads as a rate limit: SDKs retry it", "LiteLLM PR#29493, #14144, agent#327", (
