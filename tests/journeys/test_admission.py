@@ -4,21 +4,26 @@ import asyncio
 import json
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 from infergate.catalog.compile import compile_file
 from infergate.catalog.read import parse
 from infergate.console import api_keys
 from infergate.kernel.money import cost_of, format_usd, usd
 
-from tests.support.live import Customer, Live
+from tests.support.gateways import Gateways, gateways
+from tests.support.live import Customer, Live, live_house
 from tools.local import dynamodb_local
-from tools.local.template import ROOT
+from tools.local.aws import client_arguments
+from tools.local.template import ROOT, create_tables
 
 K = 12
+REPEATS = 3
 SPENDS_ITS_HOLD = "demo: tokens=5 prompt=900000"
 """So that no request gives credit back to the next one: the provider reports more than any hold covers."""
 STAYS = "demo: tokens=5 ttft_ms=3000"
@@ -116,3 +121,45 @@ def test_k_of_200_reserves_from_four_processes_are_granted_in_every_one_of_20_re
     repeats = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(repeats) == 20
     assert all(r == {"granted": 13, "refused": 187, "difference": 0, "available": 5} for r in repeats), repeats
+
+
+# -- several gateways, each a process ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def several(store_endpoint: str) -> Iterator[tuple[str, dict[str, str], Gateways]]:
+    tables = create_tables(boto3.client("dynamodb", **client_arguments(store_endpoint)), f"a{uuid.uuid4().hex[:8]}-")
+    with gateways(store_endpoint, tables) as running:
+        yield store_endpoint, tables, running
+
+
+KINDS: dict[str, dict[str, int]] = {
+    "two keys": {"max_tokens": 20},
+    "n=8": {"max_tokens": 20, "n": 8},
+    "no max_tokens": {},
+}
+SPARE = 5
+"""Nano-dollars, too few for any output."""
+
+
+async def test_credit_for_k_admits_exactly_k_of_200_at_once_through_four_gateways(
+    several: tuple[str, dict[str, str], Gateways],
+) -> None:
+    """By two keys of one wallet; and the same for eight choices each, and where nobody says how long an answer may be."""
+    endpoint, tables, running = several
+    messages = [{"role": "user", "content": SPENDS_ITS_HOLD}]
+    async with live_house(endpoint, tables) as live:
+        for fields in KINDS.values():
+            body = json.dumps({"model": "demo-chat", "messages": messages, **fields})
+            rich = await live.customer("900.00", plan="business")
+            whole = (await live.receipt(rich, await live.post("/v1/chat/completions", rich.key, content=body))).hold
+            for _ in range(REPEATS):
+                customer = await live.customer(format_usd(K * whole + SPARE), plan="business")
+                other = await api_keys.create(live.rooms.desk, customer.account, name="other", actor="test")
+
+                found = await asyncio.to_thread(running.statuses, [customer.key, other.secret], body, 200)
+
+                assert found == {200: K, 402: 200 - K}, fields
+                wallet = await live.wallet(customer)
+                assert (wallet.available, wallet.spent) == (SPARE, K * whole)
+                assert (await live.audit(customer)).clean

@@ -11,7 +11,7 @@ from infergate.kernel.ids import made_at_ms, spread_of
 from infergate.kernel.time import NEVER
 from infergate.ledger import cases, entries, receipts
 from infergate.ledger.keys import DUE_SPREAD, ENTRY, GRANT, WALLET, due_pk, due_sk
-from infergate.ledger.rules import Share, less, plan_attribution
+from infergate.ledger.rules import Share, less, plan_attribution, promised
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.ledger.wallet import read_wallet, request_of
 from infergate.schedules.audit import audit
@@ -119,10 +119,7 @@ def _money(account: Account) -> Any:
         moved["debt"] += entry.debt
     # What settled holds gave back to expiry becomes an entry at the next movement.
     moved["expiry"] -= wallet.lapsed - wallet.lapse_attributed
-    grants = sorted(
-        (g.kind, g.source, g.granted, g.left, g.spent, g.expired, g.frozen, g.refunded, g.removed)
-        for g in account.attributed()
-    )
+    grants = sorted((g.kind, g.source, *_parts(g)) for g in account.attributed())
     decided = sorted((c["kind"], c["id"], c["state"], c["amount"], c["reference"]) for c in account.cases)
     return {
         "wallet": (wallet.available, wallet.credited, wallet.debited, wallet.spent, wallet.debt),
@@ -131,6 +128,20 @@ def _money(account: Account) -> Any:
         "grants": grants,
         "cases": decided,
     }
+
+
+def _parts(grant: Grant) -> tuple[int, ...]:
+    asked_back = (grant.repaid, grant.refunding, grant.contested, grant.charged_back)
+    return (
+        grant.granted,
+        grant.left,
+        grant.spent,
+        grant.expired,
+        grant.frozen,
+        grant.refunded,
+        grant.removed,
+        *asked_back,
+    )
 
 
 def holds_too_old(run: Run) -> list[str]:
@@ -175,6 +186,7 @@ def _of_one(name: str, account: Account, state: State, now_s: int) -> list[str]:
         return [f"P1: spend of {name} is not covered by its grants"]
     if ended or wallet.next_expiry <= now_s:
         wrong.append(f"P6: {ended} of {name} has expired and may be spent (next expiry {wallet.next_expiry})")
+    wrong += [f"P16: more of {g.id} goes back than was paid" for g in account.grants if promised(g) > g.granted]
     for grant in account.grants:
         if now_s < grant.expires_at < NEVER:
             pk = due_pk(grant.expires_at, spread_of(grant.id, DUE_SPREAD))

@@ -1,12 +1,10 @@
-"""Flows of the crash explorer: everything else that writes. Accounts, keys, grants, cases and the clock's own work."""
+"""Flows of the crash explorer: accounts, keys, grants, holds and the clock's own work."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 from infergate.console import accounts, api_keys, sign_up
 from infergate.console.api_keys import Terms
-from infergate.kernel.money import usd
 from infergate.ledger.types import Entry
 from infergate.schedules.sweep import Swept
 
@@ -143,19 +141,6 @@ async def paid(p: Process) -> Facts:
     account = await p.account(p.grant("5", source="payment:pi_1"))
     await p.spend(account, "1")
     return {"account": account}
-
-
-async def all_spent(p: Process) -> Facts:
-    account = await p.account(p.grant("5", source="payment:pi_1"))
-    await p.spend(account, "5")
-    return {"account": account}
-
-
-async def in_debt(p: Process) -> Facts:
-    facts = await all_spent(p)
-    await dispute(p, facts)
-    await p.disputes.lost(facts["account"], "dp_1", actor="provider")
-    return facts
 
 
 async def add_grant(p: Process, facts: Facts) -> Entry:
@@ -296,72 +281,6 @@ async def release(p: Process, facts: Facts) -> None:
     await p.ledger.release(facts["account"], facts["hold"])
 
 
-# -- cases -------------------------------------------------------------------------------------------------------------
-
-type Step = Callable[[Process, Facts], Awaitable[object]]
-
-
-def after(prepare: Callable[[Process], Awaitable[Facts]], *steps: Step) -> Callable[[Process], Awaitable[Facts]]:
-    async def prepared(p: Process) -> Facts:
-        facts = await prepare(p)
-        for step in steps:
-            await step(p, facts)
-        return facts
-
-    return prepared
-
-
-async def ask_refund(p: Process, facts: Facts) -> Any:
-    return await p.refunds.request(facts["account"], "rf_1", usd("3"), actor="anna", reason="unused")
-
-
-async def approve_refund(p: Process, facts: Facts) -> Any:
-    return await p.refunds.approve(facts["account"], "rf_1", actor="operator")
-
-
-async def send_refund(p: Process, facts: Facts) -> Any:
-    return await p.refunds.sent(facts["account"], "rf_1", actor="operator")
-
-
-async def refunded(p: Process, facts: Facts) -> Any:
-    return await p.refunds.refunded(facts["account"], "rf_1", reference="re_1", actor="provider")
-
-
-async def refund_failed(p: Process, facts: Facts) -> Any:
-    return await p.refunds.failed(facts["account"], "rf_1", actor="provider", reason="account closed")
-
-
-async def reject_refund(p: Process, facts: Facts) -> Any:
-    return await p.refunds.reject(facts["account"], "rf_1", actor="operator", reason="no")
-
-
-async def dispute(p: Process, facts: Facts) -> Any:
-    return await p.disputes.opened(facts["account"], "dp_1", "payment:pi_1", usd("5"), actor="provider")
-
-
-async def dispute_won(p: Process, facts: Facts) -> Any:
-    return await p.disputes.won(facts["account"], "dp_1", actor="provider")
-
-
-async def dispute_lost(p: Process, facts: Facts) -> Any:
-    return await p.disputes.lost(facts["account"], "dp_1", actor="provider")
-
-
-def propose(amount: str) -> Step:
-    async def act(p: Process, facts: Facts) -> Any:
-        return await p.adjustments.propose(facts["account"], "ad_1", usd(amount), actor="olga", reason="goodwill")
-
-    return act
-
-
-async def approve_adjustment(p: Process, facts: Facts) -> Any:
-    return await p.adjustments.approve(facts["account"], "ad_1", actor="oleg")
-
-
-async def reject_adjustment(p: Process, facts: Facts) -> Any:
-    return await p.adjustments.reject(facts["account"], "ad_1", actor="oleg")
-
-
 FLOWS = [
     Flow("open account with trial", nobody, open_with_trial, opened),
     Flow("sign-up", nobody, sign_up_confirmed, opened, between=opened_without_link),
@@ -374,7 +293,6 @@ FLOWS = [
     Flow("apply catalog", nobody, apply_catalog, in_force),
     Flow("add grant", paid, add_grant, books),
     Flow("add gift that ends", paid, add_gift, books),
-    Flow("add grant repaying debt", in_debt, add_grant, books),
     Flow("expire", gifts_have_ended, expire, books, always=True),
     Flow("expire under holds", gifts_have_ended_under_holds, expire, books, always=True),
     Flow("expiry run", two_accounts_whose_gifts_ended, expire_run, books, always=True, retries=False),
@@ -388,20 +306,4 @@ FLOWS = [
     Flow("release stray hold", stray, release, books, always=True),
     Flow("worker against sweep", paid, worker_against_sweep, books, retries=False),
     Flow("late worker after sweep", paid, late_worker, books, retries=False),
-    Flow("refund requested", paid, ask_refund, books),
-    Flow("refund approved", after(paid, ask_refund), approve_refund, books),
-    Flow("refund sent", after(paid, ask_refund, approve_refund), send_refund, books),
-    Flow("refund refunded", after(paid, ask_refund, approve_refund, send_refund), refunded, books),
-    Flow("refund failed", after(paid, ask_refund, approve_refund, send_refund), refund_failed, books),
-    Flow("refund rejected", after(paid, ask_refund), reject_refund, books),
-    Flow("dispute opened", paid, dispute, books),
-    Flow("dispute opened, all spent", all_spent, dispute, books),
-    Flow("dispute won", after(paid, dispute), dispute_won, books),
-    Flow("dispute lost", after(paid, dispute), dispute_lost, books),
-    Flow("dispute lost, all spent", after(all_spent, dispute), dispute_lost, books),
-    Flow("adjustment alone", paid, propose("4"), books),
-    Flow("adjustment proposed", paid, propose("400"), books),
-    Flow("adjustment approved", after(paid, propose("400")), approve_adjustment, books),
-    Flow("adjustment rejected", after(paid, propose("400")), reject_adjustment, books),
-    Flow("adjustment downwards", paid, propose("-2"), books),
 ]

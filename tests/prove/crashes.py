@@ -22,7 +22,7 @@ from typing import Any
 
 from infergate.schedules import expire
 
-from tests.prove import crash_chat, crash_money
+from tests.prove import crash_cases, crash_chat, crash_money
 from tests.prove.crash_checks import State, holds_too_old, invariants
 from tests.prove.crash_flow import Act, Facts, Flow, History, Told, attempt, verdict
 from tests.prove.crash_world import CATALOG, T0, TABLES, Process, Run, Wire
@@ -30,7 +30,7 @@ from tests.prove.table import Row, print_table, timed
 from tests.support.faults import Mode
 from tests.support.memory_store import MemoryStore
 
-FLOWS: tuple[Flow, ...] = (*crash_chat.FLOWS, *crash_money.FLOWS)
+FLOWS: tuple[Flow, ...] = (*crash_chat.FLOWS, *crash_money.FLOWS, *crash_cases.FLOWS)
 PAIRS_PER_SCALE = 2000
 RECOVERY_S = 1200
 STAGES = ("retry", "sweep", "expire")

@@ -17,8 +17,8 @@ from typing import Any
 import boto3
 from infergate.kernel.errors import Unavailable
 from infergate.kernel.ids import new_id
-from infergate.ledger.books import Unbalanced
 from infergate.ledger.ledger import Held, Tables
+from infergate.ledger.plan import Unbalanced
 from infergate.ledger.types import Grant
 from infergate.ledger.wallet import read_wallet
 from infergate.store.client import Params, Store

@@ -14,10 +14,11 @@ from infergate.kernel.money import usd
 from infergate.kernel.time import NEVER
 from infergate.ledger import cases, entries, keys, receipts, wallet
 from infergate.ledger.adjustments import Adjustments
-from infergate.ledger.books import Books, Draft, Plan, Unbalanced
+from infergate.ledger.books import Books
 from infergate.ledger.cases import ADJUST, DISPUTE, REFUND, Case
 from infergate.ledger.grants import bump_epoch, opening
 from infergate.ledger.ledger import Held, Ledger
+from infergate.ledger.plan import Draft, Plan, Unbalanced
 from infergate.ledger.rules import Share, Thaw, plan_attribution, plan_lapse, plan_thaw
 from infergate.ledger.statement import Sums, rows, sums_object
 from infergate.ledger.types import Entry, Grant, Hold, Receipt, Wallet
@@ -469,19 +470,17 @@ async def test_a_plan_that_would_break_the_books_is_never_sent(how: str, world: 
 
 
 async def test_a_debt_may_be_repaid_to_nothing(world: World) -> None:
-    anna = await world.account(world.grant("1"))
-
-    def owe(_: Wallet, grants: list[Grant]) -> Plan:
-        return Plan(grants, [Draft("x", 0, debt=3)], {"debt": 3})
-
-    await world.books.move(anna, owe, cause="", actor="t", reason="")
+    anna = await account_of(world, await paid(world, "0.000000003", "pay_1"))
+    await world.settle(anna, await world.held(anna, "0.000000003"), "0.000000003")
+    await world.disputes.opened(anna, "d1", "pay_1", 3, actor="t")
+    await world.disputes.lost(anna, "d1", actor="t")
 
     entry = await world.grants.add(anna, world.grant("0.000000002"), cause="p1", actor="t", reason="")
     assert (entry.amount, (await the_wallet(world, anna)).debt) == (2, 1)
     await world.grants.add(anna, world.grant("0.000000004"), cause="p2", actor="t", reason="")
 
     found = await the_wallet(world, anna)
-    assert (found.debt, found.available) == (0, usd("1") + 3)
+    assert (found.debt, found.available) == (0, 3)
     assert await world.clean(anna)
 
 
@@ -792,12 +791,12 @@ async def test_a_refund_that_comes_to_nothing_leaves_the_queue_and_gives_back_wh
     for _ in range(2):
         assert (await end(anna, "r1", actor="o", reason="no")).state == how
 
-    assert await world.balance(anna) == ("1.25", "0.00"), "of which 0.25 is due"
-    assert [(e.kind, e.amount) for e in await world.books.entries(anna)][-2:] == [
+    assert await world.balance(anna) == ("1.00", "0.00")
+    assert [(e.kind, e.amount) for e in await world.books.entries(anna)][-3:] == [
+        ("expiry", -usd("0.25")),
         ("refund_release", usd("1.75")),
         ("expiry", -usd("0.75")),
     ]
-    assert await world.grants.expire(anna) == usd("0.25")
     assert await cases.waiting(world.store, world.tables.accounts, REFUND) == []
     assert await world.clean(anna)
 
@@ -865,7 +864,7 @@ async def account_of(world: World, *grants: Grant) -> str:
     return anna
 
 
-async def test_what_is_contested_is_what_was_neither_refunded_nor_frozen_nor_removed(world: World) -> None:
+async def test_what_is_contested_is_what_was_neither_refunded_nor_is_on_its_way_back(world: World) -> None:
     anna = await account_of(world, await paid(world, "10", "pay_1"))
     await world.adjustments.propose(anna, "a1", -usd("1"), actor="t", reason="wrong")
     await world.refunds.request(anna, "r1", usd("2"), actor="t", reason="")
@@ -873,20 +872,24 @@ async def test_what_is_contested_is_what_was_neither_refunded_nor_frozen_nor_rem
     await world.refunds.sent(anna, "r1", actor="o")
     await world.refunds.refunded(anna, "r1", reference="re", actor="o")
     await world.refunds.request(anna, "r2", usd("3"), actor="t", reason="")
+    await world.refunds.approve(anna, "r2", actor="o")
+    await world.refunds.sent(anna, "r2", actor="o")
     await world.settle(anna, await world.held(anna, "1"), "0.5")
     await world.held(anna, "0.25")
 
     case = await world.disputes.opened(anna, "d1", "pay_1", usd("10"), actor="t")
 
-    assert case.amount == usd("4"), "10 less 2 refunded, 3 frozen, 1 removed"
-    assert sum(case.parts.values()) == usd("3.25"), "less 0.50 spent and 0.25 held"
+    assert case.amount == usd("5"), "10 less 2 refunded, 3 on their way"
+    assert sum(case.parts.values()) == usd("3.25"), "less 1.00 removed, 0.50 spent and 0.25 held"
     assert await world.balance(anna) == ("0.00", "0.25")
     assert await world.clean(anna)
 
 
-async def test_a_payment_that_was_paid_back_whole_has_nothing_to_contest(world: World) -> None:
+async def test_a_payment_that_goes_back_whole_has_nothing_to_contest(world: World) -> None:
     anna = await account_of(world, await paid(world, "10", "pay_1"))
     await world.refunds.request(anna, "r1", usd("10"), actor="t", reason="")
+    await world.refunds.approve(anna, "r1", actor="o")
+    await world.refunds.sent(anna, "r1", actor="o")
 
     case = await world.disputes.opened(anna, "d1", "pay_1", usd("10"), actor="t")
 
@@ -1088,5 +1091,5 @@ def test_a_receipt_is_stored_under_its_account_hour_and_request() -> None:
     assert stored["Item"]["sk"] == {"S": request}
     assert stored["Item"]["cost"] == {"N": "5"}
     assert set(stored["Item"]) == {
-        "pk", "sk", "account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms",
+        "pk", "sk", "account", "request_id", "hold_id", "hold", "cost", "reason", "created_at_ms", "service_tier",
     }  # fmt: skip

@@ -10,44 +10,35 @@ must be one of the outcomes that the model allows, and the model then follows it
 
 import random
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from infergate.kernel.errors import InferGateError
+from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.time import NEVER
+from infergate.ledger.books import HOLDS_END_S
 from infergate.ledger.grants import bump_epoch
 from infergate.ledger.keys import WINDOW_S
 from infergate.ledger.ledger import Ask, Held
-from infergate.ledger.types import Entry, Grant, Hold, Receipt, Wallet
-from infergate.ledger.wallet import read_wallet, request_of
+from infergate.ledger.types import Grant, Receipt
+from infergate.ledger.wallet import request_of
 from infergate.schedules.audit import audit
 from infergate.schedules.expire import DAY_S, LOOK_BACK_DAYS
 from infergate.schedules.sweep import LOOK_BACK_S, SLACK_S, Swept
-from infergate.store.client import Params
 from infergate.store.errors import TransactionFailed
 
 from tests.prove import machine_model
-from tests.prove.machine_model import Decision, Lot, Model
-from tests.prove.machine_world import TABLES, Process, World, done
+from tests.prove.machine_cases import Model
+from tests.prove.machine_follow import ALONE_MAX, Account, Fault, Follower, Tally
+from tests.prove.machine_model import Decision, Lot
+from tests.prove.machine_world import TABLES, Process, done
 from tests.prove.table import Row, timed
-from tests.support.faults import Crash, FaultyStore, Mode
+from tests.support.faults import Mode
 
 SEQUENCES, STEPS = 1_000, 50
-ALONE_MAX = 10
 HOLD_S_MAX = 1140
-SIGNED_S = 900
-"""AWS refuses a request whose signature is older (it says five minutes in most cases): so late is a write at most."""
-
-type Fault = tuple[int, Mode] | None
-"""Which of a process's calls to the store goes wrong, and how."""
-type Work = Callable[[Process], Coroutine[Any, Any, Any]]
-type Effect = Callable[[Model], None]
-
 NO_FAULT: list[Fault] = [None]
 faults = st.sampled_from(NO_FAULT * 150 + [(call, mode) for mode in Mode for call in range(8)])
 """One movement in four meets one, if it makes as many calls."""
@@ -58,90 +49,7 @@ picks = st.integers(0, 7)
 amounts = st.integers(1, 15)
 
 
-@dataclass
-class Account:
-    name: str
-    model: Model
-    requests: list[tuple[str, Hold]] = field(default_factory=list)
-    """Reserved; a worker, or its ghost, may settle it at any time."""
-    released: set[str] = field(default_factory=set)
-    causes: list[str] = field(default_factory=list)
-    payments: list[str] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
-
-    def cases(self, kind: str) -> list[str]:
-        return [name for name, case in self.model.cases.items() if case.kind == kind]
-
-
-@dataclass
-class Late:
-    """A write on its way. `effect` is what it does if it is a movement; `sent` is when."""
-
-    account: Account
-    store: FaultyStore
-    effect: Effect | None
-    sent: int
-
-
-@dataclass
-class Outcome:
-    """`refusal` is the name of the error that the product raised."""
-
-    value: Any = None
-    refusal: str = ""
-    crashed: bool = False
-    store: FaultyStore | None = None
-
-
-class Violation(AssertionError):
-    pass
-
-
-@dataclass
-class Tally:
-    sequences: int = 0
-    steps: int = 0
-    rules: dict[str, int] = field(default_factory=dict)
-
-
-class Machine(RuleBasedStateMachine):
-    """Amounts are single nano-dollars, so that the model can count coins."""
-
-    tally = Tally()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = World(alone_max=ALONE_MAX)
-        self.accounts = [self._open(), self._open()]
-        self.late: list[Late] = []
-        self.tally.sequences += 1
-        self.tally.steps -= 1  # wallets are compared before the first step, too
-
-    def _open(self) -> Account:
-        """With coins given for an hour, paid for two hours, and paid for good."""
-        lives = (
-            ("promo", 20, self.now + 3600, "campaign:100"),
-            ("paid", 30, self.now + 7200, "p1"),
-            ("paid", 10, NEVER, "p2"),
-        )
-        grants = [
-            Grant(self.world.new_id("grant"), kind, amount, amount, self.now, expires, source=source)
-            for kind, amount, expires, source in lives
-        ]
-        lots = {g.id: Lot(g.id, g.kind, g.left, g.left, g.created_at, g.expires_at, 100, g.source) for g in grants}
-        account = Account(
-            self.world.open(*grants), Model(lots, next_expiry=grants[0].expires_at), payments=["p1", "p2"]
-        )
-        account.entries = done(self.world.main.books.entries(account.name))
-        return account
-
-    @property
-    def now(self) -> int:
-        return int(self.world.clock.now)
-
-    def count(self, name: str) -> None:
-        self.tally.rules[name] = self.tally.rules.get(name, 0) + 1
-
+class Machine(Follower):
     # requests
 
     @rule(
@@ -315,21 +223,21 @@ class Machine(RuleBasedStateMachine):
         cause: str,
         fault: Fault,
     ) -> None:
-        expires = NEVER if life == NEVER else self.now + life
+        now = self.now
+        expires = NEVER if life == NEVER else now + life
         grant = Grant(name, kind, amount, amount, self.now, expires, priority, source=source)
         lot = Lot(name, kind, amount, amount, self.now, expires, priority, source)
         self._move(
             account,
             fault,
             lambda process: process.grants.add(account.name, grant, cause=cause, actor="test", reason="test"),
-            lambda model: model.add(lot, cause),
+            lambda model: model.add(lot, cause, now),
         )
 
     @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
     @rule(who=accounts, fault=faults)
     def expire(self, who: int, fault: Fault) -> None:
         account, now = self.accounts[who], self.now
-        self._settle_the_split(account)
         before = account.model.holds and account.model.due(now)
         self.count("expire under holds" if before else "expire")
         self._move(account, fault, lambda process: process.grants.expire(account.name), lambda model: model.expire(now))
@@ -372,9 +280,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.model.next_expiry <= self.now for account in self.accounts))
     @rule()
     def expire_run(self) -> None:
+        versions = [self._wallet(account).version for account in self.accounts]
         for account in self.accounts:
             self._settle_the_split(account)
-        versions = [self._wallet(account).version for account in self.accounts]
         done(self.world.main.expire.run())
         now = self.now
         for account, version in zip(self.accounts, versions, strict=True):
@@ -386,13 +294,14 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.model.unbooked for account in self.accounts))
     @rule(who=accounts, fault=faults)
     def attribute(self, who: int, fault: Fault) -> None:
-        account = self.accounts[who]
-        self._move(account, fault, lambda process: process.grants.attribute(account.name), Model.attribute)
+        account, now = self.accounts[who], self.now
+        self._move(
+            account, fault, lambda process: process.grants.attribute(account.name), lambda model: model.attribute(now)
+        )
 
     @rule(who=accounts, campaign=st.sampled_from((100, 50)), fault=faults)
     def remove_campaign(self, who: int, campaign: int, fault: Fault) -> None:
         account, now = self.accounts[who], self.now
-        self._settle_the_split(account)
         self._move(
             account,
             fault,
@@ -445,7 +354,7 @@ class Machine(RuleBasedStateMachine):
 
         def effect(model: Model) -> None:
             if to in ("approved", "sent"):
-                model.step_refund(case, to)
+                model.step_refund(case, to, now)
             else:
                 model.end_refund(case, to, now)
 
@@ -454,22 +363,16 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: any(account.payments for account in self.accounts))
     @rule(who=accounts, pick=picks, amount=amounts, fault=faults)
     def dispute_open(self, who: int, pick: int, amount: int, fault: Fault) -> None:
-        account, dispute = self.accounts[who], self.world.new_id("dp")
+        """Of any amount, and of the same payment as often as may be."""
+        account, dispute, now = self.accounts[who], self.world.new_id("dp"), self.now
         if not account.payments:
             return
         payment = account.payments[-1 - pick % len(account.payments)]
-        lot = next((lot for lot in account.model.lots.values() if lot.source == payment), None)
-        # No provider lets a payment be charged back for more than was paid.
-        others = [c for c in account.model.cases.values() if c.kind == "dispute" and lot and lot.id in c.parts]
-        room = lot.granted - sum(c.amount for c in others if c.state != "won") if lot else amount
-        if room <= 0:
-            return
-        amount = min(amount, room)
         self._move(
             account,
             fault,
             lambda process: process.disputes.opened(account.name, dispute, payment, amount, actor="bank"),
-            lambda model: model.open_dispute(dispute, payment, amount),
+            lambda model: model.open_dispute(dispute, payment, amount, now),
         )
 
     @precondition(lambda self: any(account.cases("dispute") for account in self.accounts))
@@ -487,6 +390,76 @@ class Machine(RuleBasedStateMachine):
             lambda process: getattr(process.disputes, to)(account.name, case, actor="bank"),
             lambda model: model.end_dispute(case, to, now),
         )
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts,
+        pick=picks,
+        several=st.lists(st.integers(5, 40), min_size=2, max_size=3),
+        ends=st.lists(st.sampled_from(("lost", "won", "lost")), min_size=2, max_size=3),
+    )
+    def dispute_twice(self, who: int, pick: int, several: list[int], ends: list[str]) -> None:
+        """One payment, contested again while it is contested; and its disputes end in any order."""
+        for amount in several:
+            self.dispute_open(who, pick, amount, None)
+        for number, to in enumerate(ends):
+            self.dispute_end(who, number, to, None)
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts,
+        pick=picks,
+        amount=st.integers(1, 15),
+        far=st.integers(0, 2),
+        contested=st.integers(5, 40),
+        ends=st.permutations(("refund", "dispute")),
+        to=st.sampled_from(("lost", "won", "lost")),
+        choice=st.integers(10, 11),
+    )
+    def refund_and_dispute(
+        self, who: int, pick: int, amount: int, far: int, contested: int, ends: list[str], to: str, choice: int
+    ) -> None:
+        """The same payment asked back by its owner and by the bank, and the answers in any order."""
+        account = self.accounts[who]
+        before = len(account.cases("refund"))
+        self.refund_request(who, amount, None)
+        refunds = account.cases("refund")
+        if len(refunds) == before:
+            return
+        for step in range(far):
+            self.refund_step(who, 0, step, None)
+        asked = account.model.lots[next(iter(account.model.cases[refunds[-1]].parts))]
+        if asked.source in account.payments:
+            pick = len(account.payments) - 1 - account.payments.index(asked.source)
+        self.dispute_open(who, pick, contested, None)
+        for ending in ends:
+            if ending == "refund":
+                self.refund_step(who, 0, choice, None)
+            elif account.cases("dispute"):
+                self.dispute_end(who, 1, to, None)
+
+    @precondition(lambda self: any(account.payments for account in self.accounts))
+    @rule(
+        who=accounts, pick=picks, held=amounts, share=st.sampled_from((0, 37, 100)), far=st.sampled_from((0, 1, 1801))
+    )
+    def lose_over_a_hold(self, who: int, pick: int, held: int, share: int, far: int) -> None:
+        """A dispute is lost while a request holds some of the payment; then the request ends, or its time comes first."""
+        account = self.accounts[who]
+        before = len(account.requests)
+        self.reserve(who, held, 0, 100, HOLD_S_MAX, None)
+        self.dispute_open(who, pick, 40, None)
+        self.dispute_end(who, 1, "lost", None)
+        self.world.clock.now += far
+        if len(account.requests) > before:
+            self.settle(who, 0, share, None)
+
+    @rule(who=accounts, amount=st.integers(1, 25), fault=faults)
+    def adjust_what_is_due(self, who: int, amount: int, fault: Fault) -> None:
+        """A correction downwards in the very second in which credit ends, before any run has come."""
+        next_expiry = self.accounts[who].model.next_expiry
+        if next_expiry < NEVER:
+            self.world.clock.now = max(self.world.clock.now, next_expiry)
+        self.adjust(who, -amount, fault)
 
     @rule(who=accounts, amount=st.integers(-20, 20).filter(bool), fault=faults)
     def adjust(self, who: int, amount: int, fault: Fault) -> None:
@@ -562,6 +535,13 @@ class Machine(RuleBasedStateMachine):
         for who, account in enumerate(self.accounts):
             self.sweep(who, None)
             self._must(not self._wallet(account).holds, "a hold is older than twenty minutes")
+        self.world.clock.now += HOLDS_END_S - HOLD_S_MAX
+        self.expire_run()
+        for who, account in enumerate(self.accounts):
+            collectible = account.model.copy()
+            self._must(
+                not (collectible.debt and collectible.begin(self.now)), "the expiry run left what could repay a debt"
+            )
             self.expire(who, None)
             self.attribute(who, None)
             stored = done(self.world.main.books.entries(account.name))
@@ -577,171 +557,6 @@ class Machine(RuleBasedStateMachine):
     def the_wallets_equal_the_models(self) -> None:
         self.tally.steps += 1
         self._compare_wallets()
-
-    def _compare_wallets(self) -> None:
-        for account in self.accounts:
-            wallet, model = self._wallet(account), account.model
-            self._must(wallet.difference == 0, f"the wallet's identity is off by {wallet.difference}")
-            stored = (wallet.available, wallet.held, wallet.spent, wallet.debt, wallet.disputes, wallet.status)
-            naive = (model.available, model.held, model.spent, model.debt, model.disputes, model.status)
-            self._must(stored == naive, f"the wallet says {stored}, the model {naive}")
-            self._must(wallet.epoch == model.epoch, "another epoch than the model's")
-            self._must(wallet.holds.keys() == model.holds.keys(), "other holds than the model's")
-            self._must(wallet.available >= 0, "overdrawn")
-            ended = sum(lot.left for lot in model.lots.values() if lot.ended)
-            held = sum(1 for hold in model.holds.values() for name in hold.due if name)
-            self._must(ended == held, "ended credit that no hold has reserved")
-
-    def _compare_books(self, account: Account) -> None:
-        """After a movement, when all spend is attributed."""
-        model, wallet = account.model, self._wallet(account)
-        self._must(wallet.next_expiry == model.next_expiry, "another next expiry than the model's")
-        self._compare_lots(account)
-        fresh = wallet.entries - len(account.entries)
-        self._must(fresh >= 0, "entries are gone")
-        read = self.world.main.books.entries(account.name, limit=fresh, newest_first=True) if fresh else None
-        for entry in reversed(done(read) if read else []):
-            before = account.entries[-1] if account.entries else None
-            self._must(entry.number == (before.number if before else 0) + 1, "entries are numbered with gaps")
-            account.entries.append(entry)
-        self._must(len(account.entries) == wallet.entries, "entries are missing")
-        total = sum(entry.amount for entry in account.entries)
-        self._must(total - model.spent == model.balance, "entries less receipts are not the balance")
-        self._must(not fresh or account.entries[-1].balance_after == model.balance, "the last entry's balance is wrong")
-        self._must(sum(entry.debt for entry in account.entries) == model.debt, "entries do not add up to the debt")
-
-    def _compare_lots(self, account: Account) -> None:
-        model = account.model
-        grants = {grant.id: grant for grant in done(self.world.main.books.grants(account.name))}
-        self._must(grants.keys() == model.lots.keys(), "other grants than the model's")
-        stored_ended, naive_ended = [0, 0, 0], [0, 0, 0]
-        for name, lot in model.lots.items():
-            grant = grants[name]
-            stored = (grant.frozen, grant.refunded, grant.removed, grant.expires_at, grant.lapsing)
-            naive = (lot.frozen, lot.refunded, lot.removed, lot.expires, lot.ended)
-            self._must(stored == naive, f"{grant.kind} grant: {stored}, the model {naive}")
-            self._must(grant.difference == 0, "a grant's own sum is off")
-            self._must(grant.refunded <= grant.granted and (grant.kind == "paid" or not grant.refunded), "refunded")
-            split, naive_split = (grant.spent, grant.expired, grant.left), (lot.spent, lot.expired, lot.left)
-            if not (model.ambiguous and lot.ended):
-                self._must(
-                    split == naive_split, f"{grant.kind} (spent, expired, left) {split}, the model {naive_split}"
-                )
-            else:
-                stored_ended = [a + b for a, b in zip(stored_ended, split, strict=True)]
-                naive_ended = [a + b for a, b in zip(naive_ended, naive_split, strict=True)]
-        self._must(stored_ended == naive_ended, f"ended (spent, expired, left) {stored_ended}, the model {naive_ended}")
-        if model.ambiguous:
-            model.adopt({n: (g.spent, g.expired, g.left) for n, g in grants.items() if model.lots[n].ended})
-
-    def _must(self, condition: bool, otherwise: str) -> None:
-        if not condition:
-            raise Violation(otherwise)
-
-    # doing, and following
-
-    def _attempt(self, fault: Fault, work: Work) -> Outcome:
-        outcome = Outcome(store=FaultyStore(self.world.store, dict([fault])) if fault else None)
-        process = self.world.process(outcome.store) if outcome.store else self.world.main
-        try:
-            outcome.value = done(work(process))
-        except Crash:
-            outcome.crashed = True
-        except InferGateError as error:
-            outcome.refusal = type(error).__name__
-        return outcome
-
-    def _move(self, account: Account, fault: Fault, work: Work, effect: Effect) -> None:
-        version = self._wallet(account).version
-        outcome = self._attempt(fault, work)
-        refusal = self._follow(account, version, effect, must=not outcome.crashed)
-        if not outcome.crashed:
-            self._must(outcome.refusal == refusal, f"refused with {outcome.refusal!r}, the model with {refusal!r}")
-        self._remember(account, outcome, effect)
-
-    def _follow(self, account: Account, version: int, effect: Effect, *, must: bool) -> str:
-        """Let the model do what the product did, if it did. Returns the refusal that the model expects."""
-        moved = self._wallet(account).version - version
-        after, refusal = account.model.copy(), ""
-        try:
-            effect(after)
-        except (machine_model.Refused, machine_model.Nothing) as why:
-            self._must(moved == 0, f"{moved} movements where the model makes none: {why!r}")
-            return str(why)
-        self._must(moved == 1 or (moved == 0 and not must), f"{moved} movements where the model makes one")
-        if moved:
-            account.model = after
-            self._compare_books(account)
-        return refusal
-
-    def _observe(self, account: Account) -> None:
-        """A process died while it ended holds: see which receipts there are, and which holds are gone."""
-        model, wallet = account.model, self._wallet(account)
-        for name, held in sorted(model.holds.items()):
-            request = request_of(name)
-            receipt = done(self.world.main.ledger.receipt(account.name, request))
-            if receipt and request not in model.decisions:
-                worker = any(request == r for r, _ in account.requests) and receipt.reason == "completed"
-                swept = receipt.cost == 0 and held.deadline + SLACK_S < self.world.clock.now
-                self._must(worker or swept, "a receipt came up that nobody wrote")
-                model.decisions[request] = Decision(receipt.hold_id, receipt.hold, receipt.cost)
-            if name not in wallet.holds:
-                decision = model.decisions.get(request)
-                self._must(bool(decision) or request in account.released, "a hold ended without a receipt")
-                model.settle(name, decision.cost if decision and decision.hold == name else 0)
-
-    def _remember(self, account: Account, outcome: Outcome, effect: Effect | None) -> None:
-        if outcome.store and outcome.store.delayed:
-            self.late.append(Late(account, outcome.store, effect, self.now))
-
-    def _arrive(self, late: Late) -> None:
-        account = late.account
-        ((operation, params),) = late.store.delayed
-        if self.now - late.sent > SIGNED_S:
-            return
-        self.count(f"late {operation}")
-        version = self._wallet(account).version
-        done(late.store.deliver_late())
-        if operation == "TransactWriteItems":
-            assert late.effect is not None
-            if self._wallet(account).version != version:
-                self._follow(account, version, late.effect, must=True)
-        elif operation == "UpdateItem":
-            self._arrive_at_wallet(account, params, late.sent)
-        elif params["TableName"] == TABLES.receipts:
-            self._observe_receipt(account, params)
-
-    def _arrive_at_wallet(self, account: Account, params: Params, sent: int) -> None:
-        model, there = account.model, self._wallet(account).holds
-        name, values = params["ExpressionAttributeNames"]["#hold"], params["ExpressionAttributeValues"]
-        if ":hold" in values:
-            amount, deadline = (int(values[":hold"]["M"][part]["N"]) for part in ("amount", "deadline"))
-            epoch, room = int(values[":epoch"]["N"]), int(values[":room"]["N"])
-            allowed = name not in model.holds and model.verdict(amount, epoch=epoch, room=room, now=sent) == "Held"
-            self._must((name in there) == (allowed or name in model.holds), "a late reserve was judged wrongly")
-            if allowed:
-                model.holds[name] = machine_model.Held(amount, deadline)
-        elif name in model.holds and name not in there:
-            model.settle(name, int(values[":cost"]["N"]))
-
-    def _observe_receipt(self, account: Account, params: Params) -> None:
-        """It stands if nothing else was written first."""
-        item = params["Item"]
-        decision = Decision(item["hold_id"]["S"], int(item["hold"]["N"]), int(item["cost"]["N"]))
-        account.model.decide(item["request_id"]["S"], decision)
-
-    def _settle_the_split(self, account: Account) -> None:
-        """Laying holds out over lots anew starts from how ended lots share what they bore, so it is taken over first."""
-        if account.model.ambiguous:
-            self._move(account, None, lambda process: process.grants.attribute(account.name), Model.attribute)
-
-    async def _transact(self, members: list[Params]) -> None:
-        await self.world.store.call("TransactWriteItems", {"TransactItems": members})
-
-    def _wallet(self, account: Account) -> Wallet:
-        stored = self.world.store.tables[TABLES.accounts].get((f"ACCOUNT#{account.name}", "WALLET"))
-        assert stored is not None
-        return read_wallet(stored[0])
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:

@@ -10,6 +10,7 @@ that a hold covers may still be spent (a hold is spent from its front); what a h
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from infergate.kernel.time import NEVER
 from infergate.schedules.sweep import SLACK_S
@@ -38,8 +39,26 @@ class Lot:
     frozen: int = 0
     refunded: int = 0
     removed: int = 0
+    repaid: int = 0
+    """Of what was removed: it repaid a debt."""
+    refunding: int = 0
+    """Of what is frozen: for a refund."""
+    contested: int = 0
+    charged: int = 0
+    """Disputes took it, whether it was there or not."""
     ended: bool = False
     """Its time has come and was dealt with: what is left of it lies in holds that were open then."""
+
+    @property
+    def room(self) -> int:
+        """What can still be asked back of it."""
+        return self.granted - self.refunded - self.refunding - self.contested - self.charged
+
+    @property
+    def unpaid(self) -> int:
+        """What was had of it above what was paid in the end. What is left will be taken, so it counts."""
+        kept = self.granted - self.refunded - self.refunding - self.charged
+        return max(0, self.spent + self.repaid + self.left - kept)
 
     @property
     def burns(self) -> tuple[int, int, bool, int, str]:
@@ -68,10 +87,13 @@ class Case:
     state: str
     amount: int
     parts: dict[str, int] = field(default_factory=dict)
+    demanded: int = 0
 
 
 @dataclass
-class Model:
+class Coins:
+    """What an account has, and what happens to it without anybody's decision; machine_cases.py has the rest."""
+
     lots: dict[str, Lot] = field(default_factory=dict)
     holds: dict[str, Held] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
@@ -91,10 +113,10 @@ class Model:
     """Coins of ended lots were spent or lapsed while there were several such lots: which of them bore it, the wallet's
     totals do not say, so only their sum is compared."""
 
-    def copy(self) -> "Model":
+    def copy(self) -> Self:
         lots = {name: replace(lot) for name, lot in self.lots.items()}
         holds = {name: replace(held) for name, held in self.holds.items()}
-        cases = {name: replace(case) for name, case in self.cases.items()}
+        cases = {name: replace(case, parts=dict(case.parts)) for name, case in self.cases.items()}
         return replace(
             self, lots=lots, holds=holds, cases=cases, decisions=dict(self.decisions), causes=set(self.causes)
         )
@@ -142,7 +164,7 @@ class Model:
         for name in filter(None, due[cost:]):
             self.lots[name].left -= 1
             self.lots[name].expired += 1
-        _burn((lot for lot in self.in_burn_order() if not lot.ended), due[:cost].count(""), "spent")
+        burn((lot for lot in self.in_burn_order() if not lot.ended), due[:cost].count(""), "spent")
         self.spent += cost
         of_ended = any(due)
         self.unbooked |= bool(cost) or any(due[cost:])
@@ -170,34 +192,60 @@ class Model:
 
     # movements: each either raises and changes nothing, or is one movement
 
+    def begin(self, now: int) -> bool:
+        """Before anything else: what is due expires, and what is there repays what is owed. Whether that changed anything."""
+        due = self.next_expiry <= now
+        if due:
+            self.end(now, lambda lot: lot.expires <= now)
+        return self._repay() or due
+
     def moved(self, cause: str = "") -> None:
+        self._repay()
         self.version += 1
-        self.unbooked = False
+        self.unbooked = self.ambiguous = False
         self.next_expiry = min((lot.expires for lot in self.lots.values() if lot.left and not lot.ended), default=NEVER)
         if cause:
             self.causes.add(cause)
 
-    def attribute(self) -> None:
-        if not self.unbooked:
+    def _repay(self) -> bool:
+        """Coins that were paid for, those of the payment in question first, pay what is owed."""
+        before = self.debt
+        self.debt = max(0, sum(lot.unpaid - lot.repaid for lot in self.lots.values()))
+        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
+        coins = min(self.debt, self.available, sum(lot.left for lot in paid))
+        in_question = [lot for lot in paid if lot.unpaid]
+        taken = burn([*in_question, *(lot for lot in paid if not lot.unpaid)], coins, "removed")
+        for name, part in taken.items():
+            self.lots[name].repaid += part
+        self.debt -= coins
+        return self.debt != before
+
+    def attribute(self, now: int) -> None:
+        if not self.begin(now) and not self.unbooked:
             raise Nothing
         self.moved()
 
-    def add(self, lot: Lot, cause: str) -> None:
-        self._once(cause)
-        repaid = min(self.debt, lot.granted) if lot.kind == "paid" else 0
-        self.lots[lot.id] = replace(lot, left=lot.granted - repaid, removed=repaid)
-        self.debt -= repaid
+    def add(self, lot: Lot, cause: str, now: int) -> None:
+        self.once(cause)
+        self.begin(now)
+        self.lots[lot.id] = replace(lot)
         self.moved(cause)
 
     def expire(self, now: int) -> None:
-        self._end(now, lambda lot: lot.expires <= now)
+        if not self.begin(now):
+            raise Nothing
+        self.moved()
 
     def remove(self, campaign: str, now: int) -> None:
-        self._end(now, lambda lot: lot.source == f"campaign:{campaign}" and lot.kind != "paid")
-
-    def _end(self, now: int, ends: Callable[[Lot], bool]) -> None:
-        if not any(ends(lot) and lot.left and not lot.ended for lot in self.lots.values()) and self.next_expiry > now:
+        began = self.begin(now)
+        gifts = [lot for lot in self.lots.values() if lot.source == f"campaign:{campaign}" and lot.kind != "paid"]
+        if any(lot.left and not lot.ended for lot in gifts):
+            self.end(now, lambda lot: lot in gifts)
+        elif not began:
             raise Nothing
+        self.moved()
+
+    def end(self, now: int, ends: Callable[[Lot], bool]) -> None:
         for lot in self.lots.values():
             if ends(lot):
                 lot.expires = min(lot.expires, now)
@@ -213,118 +261,10 @@ class Model:
             if self.lots[name].ended:
                 self.lots[name].left -= 1
                 self.lots[name].expired += 1
-        self.moved()
 
-    def ask_refund(self, case: str, amount: int, now: int) -> None:
-        self._once(case)
-        if self.status != "active":
-            raise Refused("AccountNotActive")
-        paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and lot.expires > now]
-        if amount > min(self.available, sum(lot.left for lot in paid)):
-            raise Refused("InvalidRequest")
-        self.cases[case] = Case("refund", "requested", amount, _burn(reversed(paid), amount, "frozen"))
-        self.moved(case)
-
-    def step_refund(self, case: str, to: str) -> None:
-        came_from = self._came_from(case, to, {"approved": ("requested",), "sent": ("approved",)}[to])
-        if self.status != "active":
-            raise Refused("AccountNotActive")
-        came_from.state = to
-        self.moved()
-
-    def end_refund(self, case: str, to: str, now: int) -> None:
-        before = {"rejected": ("requested",), "failed": ("approved", "sent"), "refunded": ("sent",)}[to]
-        found = self._came_from(case, to, before)
-        found.state = to
-        for name, part in found.parts.items():
-            if to == "refunded":
-                self.lots[name].frozen -= part
-                self.lots[name].refunded += part
-            else:
-                self._thaw(name, part, now)
-        self.moved()
-
-    def open_dispute(self, case: str, payment: str, amount: int) -> None:
-        self._once(case)
-        lot = next((lot for lot in self.lots.values() if lot.kind == "paid" and lot.source == payment), None)
-        if lot is None:
-            raise Refused("NotFound")
-        contested = max(0, min(amount, lot.granted - lot.refunded - lot.frozen - lot.removed))
-        part = 0 if lot.ended else min(contested, lot.left, self.available)
-        lot.left -= part
-        lot.frozen += part
-        self.cases[case] = Case("dispute", "open", contested, {lot.id: part})
-        self.disputes += 1
-        self.epoch += 1
-        if self.status not in ("suspended", "closed"):
-            self.status = "disputed"
-        self.moved(case)
-
-    def end_dispute(self, case: str, to: str, now: int) -> None:
-        found = self._came_from(case, to, ("open",))
-        found.state = to
-        self.disputes -= 1
-        self.epoch += 1
-        ((name, part),) = found.parts.items()
-        if to == "won":
-            self._thaw(name, part, now)
-            if self.status == "disputed" and self.disputes == 0:
-                self.status = "active"
-        else:
-            self.lots[name].frozen -= part
-            self.lots[name].removed += part
-            paid = [lot for lot in self.in_burn_order() if lot.kind == "paid" and not lot.ended]
-            clawed = min(found.amount - part, self.available, sum(lot.left for lot in paid))
-            _burn(paid, clawed, "removed")
-            self.debt += found.amount - part - clawed
-            if self.status != "closed":
-                self.status = "suspended"
-        self.moved()
-
-    def propose(self, case: str, amount: int, *, alone: bool, now: int) -> None:
-        self._once(case)
-        if alone:
-            self._adjust(case, amount, now)
-        self.cases[case] = Case("adjustment", "applied" if alone else "proposed", amount)
-        self.moved(case)
-
-    def end_adjustment(self, case: str, to: str, now: int) -> None:
-        found = self._came_from(case, to, ("proposed",))
-        if to == "applied":
-            self._adjust(case, found.amount, now)
-        found.state = to
-        self.moved()
-
-    def _adjust(self, case: str, amount: int, now: int) -> None:
-        if amount > 0:
-            name = f"grant_{case}"
-            self.lots[name] = Lot(name, "goodwill", amount, amount, now, NEVER, 100, f"adjustment:{case}")
-            return
-        lots = [lot for lot in self.in_burn_order() if not lot.ended]
-        if -amount > min(self.available, sum(lot.left for lot in lots)):
-            raise Refused("InvalidRequest")
-        _burn(lots, -amount, "removed")
-
-    def _thaw(self, name: str, part: int, now: int) -> None:
-        """Frozen credit comes back; if its time came meanwhile, it is gone."""
-        lot = self.lots[name]
-        lot.frozen -= part
-        if lot.expires <= now:
-            lot.expired += part
-        else:
-            lot.left += part
-
-    def _once(self, cause: str) -> None:
+    def once(self, cause: str) -> None:
         if cause in self.causes:
             raise Nothing
-
-    def _came_from(self, case: str, to: str, states: Iterable[str]) -> Case:
-        found = self.cases[case]
-        if found.state == to:
-            raise Nothing
-        if found.state not in states:
-            raise Refused("InvalidRequest")
-        return found
 
     # what cannot be known
 
@@ -336,10 +276,9 @@ class Model:
         labels = [lot.id for lot in self.in_burn_order() if lot.ended for _ in range(lot.left)]
         for _, held in sorted(self.holds.items()):
             held.due = tuple(name and labels.pop(0) for name in held.due)
-        self.ambiguous = False
 
 
-def _burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:
+def burn(lots: Iterable[Lot], amount: int, into: str) -> dict[str, int]:
     """Move coins from what is left of the lots, in the order given. Raises AssertionError where there are too few."""
     taken: dict[str, int] = {}
     for lot in lots:

@@ -19,7 +19,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-SUITES = ("tests.prove.ledger_suite", "tests.unit.ledger.test_ledger", "tests.unit.ledger.test_cases")
+SUITES = (
+    "tests.prove.ledger_suite",
+    "tests.unit.ledger.test_taken_back",
+    "tests.unit.ledger.test_debts",
+    "tests.unit.ledger.test_due_credit",
+    "tests.unit.ledger.test_ledger",
+    "tests.unit.ledger.test_cases",
+)
 LAWS = ("tests.unit.ledger.test_rules",)
 ALONE_S = 20
 """A suite that runs longer has gone into a loop."""

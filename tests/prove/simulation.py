@@ -1,190 +1,166 @@
-"""A business in fast motion: many accounts, grants, expiry, refunds, crashes and sweeps, and then the books are added up.
+"""Days of business of many accounts through the real ledger: do all the ways to add up what was spent agree, to the unit?
 
-The real ledger on the store in memory. At the end every account's ledger entries, receipts, statement and wallet must agree
-to the nano-dollar. 100,000 requests of 200 accounts at CI's scale, 1,000,000 of 1,000 above it.
+Requests (one in fifty with a fault: a worker that dies, a write that is lost, comes late or is refused for a while), gifts
+that expire, purchases, refunds, disputes, corrections and revoked keys, with the sweep and the expiry run at their times.
+Then, for every account: the entries, the receipts, the statement as it is exported, the wallet, the grants, and what the
+workers were told, each added up by itself; and for every fifth the usage totals, counted from receipts that come twice.
+
+Accounts share a store by fifties, which is forgotten when it has been added up: so memory is that of fifty accounts.
 """
 
 import asyncio
-import random
 import resource
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from infergate.kernel.errors import AccountNotActive, InvalidRequest
-from infergate.kernel.ids import new_id
-from infergate.kernel.money import Nanos
-from infergate.kernel.time import NEVER
-from infergate.ledger.books import Books
-from infergate.ledger.grants import Grants, opening
-from infergate.ledger.ledger import Ask, Held, Ledger, Tables
-from infergate.ledger.refunds import Refunds
-from infergate.ledger.statement import Sums, rows
-from infergate.ledger.types import Grant, Receipt
-from infergate.ledger.wallet import CreditDue
+from infergate.kernel.money import usd
+from infergate.ledger import statement
+from infergate.ledger.statement import Sums
 from infergate.schedules.audit import audit
-from infergate.schedules.expire import Expire
-from infergate.schedules.sweep import Sweep
+from infergate.store.codec import decode_item
+from infergate.store.errors import Item
+from infergate.usage.count import Count
 
+from tests.prove.machine_world import START_S, TABLES, World, done
+from tests.prove.simulation_business import Business
 from tests.prove.table import Row, timed
 from tests.support.memory_store import MemoryStore
 
-TABLES = Tables("accounts", "receipts", "counters")
-START_S = 1_780_000_000
-DAY_S = 86_400
-DAYS = 20
-DIES = 0.01
-"""How many workers die between their hold and their settle."""
+COHORT = 50
+DAYS = 3
+ROLLED_UP = 5
+"""Of so many accounts one's usage totals are counted: that takes as long as all of its requests did."""
+BATCH = 100
 
 
 @dataclass
-class Business:
-    accounts: int
-    requests: int
-    seed: int = 20261124
-    now_s: float = START_S
-    served: int = 0
-    refused: int = 0
-    died: int = 0
-    refunds: int = 0
-    charged: dict[str, Nanos] = field(default_factory=dict)
-    """What each account was told that its requests cost: counted here, beside the ledger."""
+class Outcome:
+    """`differences` by what differs, in nano-dollars, summed over accounts without regard to sign."""
 
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-        self.store = MemoryStore(["accounts", "receipts", "counters"], clock=self.clock)
-        self.ledger = Ledger(self.store, TABLES, self.clock, no_wait, self.random.random)
-        self.books = Books(self.store, TABLES, self.clock, no_wait, self.random.random)
-        self.grants, self.refunding = Grants(self.books), Refunds(self.books)
-        self.sweep = Sweep(self.store, self.ledger, "counters", self.clock)
-        self.expire = Expire(self.store, self.grants, "accounts", self.clock)
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def name(self, prefix: str) -> str:
-        return new_id(prefix, self.now_s, self.random.randbytes)
-
-    def grant(self, kind: str, amount: Nanos, days: int | None) -> Grant:
-        expires_at = NEVER if days is None else int(self.now_s) + days * DAY_S
-        return Grant(
-            self.name("grant"), kind, amount, amount, int(self.now_s), expires_at, self.random.choice((50, 100))
-        )
-
-    async def open(self) -> list[str]:
-        names = [self.name("acct") for _ in range(self.accounts)]
-        for name in names:
-            trial = self.grant("trial", 20_000_000_000, self.random.randint(3, 12))
-            members = opening("accounts", name, [trial], int(self.now_s), "simulation")
-            await self.store.call("TransactWriteItems", {"TransactItems": members})
-        return names
-
-    async def request(self, account: str) -> None:
-        amount = self.random.randint(1_000, 400_000_000)
-        ask = Ask(account, self.name("req"), amount, int(self.now_s) + 660, 1, 200)
-        answer = await self.ledger.reserve(ask)
-        if isinstance(answer, CreditDue):
-            await self.grants.expire(account)
-            answer = await self.ledger.reserve(ask)
-        if not isinstance(answer, Held):
-            self.refused += 1
-            return
-        cost = self.random.randint(0, answer.hold.amount)
-        receipt = Receipt(account, ask.request_id, answer.hold.id, amount, cost, "completed", int(self.now_s * 1000))
-        fate = self.random.random()
-        if fate < DIES / 2:
-            self.died += 1
-            return
-        await self.ledger.write_receipt(receipt)
-        self.charged[account] = self.charged.get(account, 0) + cost
-        if fate < DIES:
-            self.died += 1
-            return
-        await self.ledger.settle(receipt)
-        self.served += 1
-
-    async def now_and_then(self, account: str) -> None:
-        """Purchases, gifts, refunds."""
-        chance = self.random.random()
-        if chance < 0.6:
-            bought = self.grant("paid", self.random.randint(1, 40) * 1_000_000_000, None)
-            await self.grants.add(account, bought, cause=bought.id, actor="simulation", reason="bought")
-        elif chance < 0.8:
-            gift = self.grant("promo", 2_000_000_000, self.random.randint(1, 5))
-            await self.grants.add(account, gift, cause=gift.id, actor="simulation", reason="gift")
-        else:
-            await self.refund(account, self.name("refund"))
-
-    async def refund(self, account: str, case: str) -> None:
-        try:
-            await self.refunding.request(account, case, self.random.randint(1, 10**10), actor="customer", reason="")
-        except (InvalidRequest, AccountNotActive):
-            return
-        self.refunds += 1
-        if self.random.random() < 0.5:
-            await self.refunding.reject(account, case, actor="operator", reason="")
-            return
-        await self.refunding.approve(account, case, actor="operator")
-        await self.refunding.sent(account, case, actor="operator")
-        if self.random.random() < 0.8:
-            await self.refunding.refunded(account, case, reference=case, actor="provider")
-        else:
-            await self.refunding.failed(account, case, actor="provider", reason="")
-
-    async def run(self) -> list[str]:
-        names = await self.open()
-        per_hour = self.requests // (DAYS * 24)
-        for hour in range(DAYS * 24):
-            extra = self.requests - per_hour * DAYS * 24 if hour == 0 else 0
-            for _ in range(per_hour + extra):
-                self.now_s += 3000 / (per_hour + 1)
-                await self.request(self.random.choice(names))
-            for _ in range(max(1, self.accounts // 100)):
-                await self.now_and_then(self.random.choice(names))
-            self.now_s = START_S + (hour + 1) * 3600
-            await self.sweep.run()
-            if hour % 6 == 0:
-                await self.expire.run()
-        self.now_s += 2 * 3600
-        await self.sweep.run(look_back_s=4 * 3600)
-        await self.expire.run()
-        return names
-
-    async def differences(self, names: list[str]) -> list[str]:
-        """What does not agree, account by account: the auditor, the statement, and what customers were told."""
-        report = await audit(self.store, TABLES)
-        wrong = [f"{name}: {identities}" for name, identities in report.broken.items()]
-        if report.holds:
-            wrong.append(f"{report.holds} holds are left after the sweep")
-        for name in names:
-            wallet = await self.ledger.wallet(name)
-            assert wallet is not None
-            sums = Sums()
-            async for _ in rows(self.books, self.ledger, name, START_S - DAY_S, int(self.now_s) + 1, sums):
-                pass
-            # What lapsed in settled holds becomes an entry when it is attributed: let it, as a reader of the books would.
-            told = self.charged.get(name, 0)
-            unbooked = wallet.lapsed - wallet.lapse_attributed
-            if (sums.closing - unbooked, sums.usage, wallet.spent) != (wallet.available, told, told):
-                wrong.append(f"{name}: statement {sums}, wallet {wallet}, told {told}")
-        return wrong
+    requests: int = 0
+    receipts: int = 0
+    spent: int = 0
+    violations: list[str] = field(default_factory=list)
+    differences: Counter[str] = field(default_factory=Counter)
+    happened: Counter[str] = field(default_factory=Counter)
 
 
-async def no_wait(_: float) -> None:
-    return
+def simulate(accounts: int, requests: int, *, seed: int = 1) -> Outcome:
+    outcome = Outcome()
+    cohorts = -(-accounts // COHORT)
+    for cohort in range(cohorts):
+        size = min(COHORT, accounts - cohort * COHORT)
+        business = Business(World(seed * 1000 + cohort, alone_max=usd("5")), seed * 1000 + cohort, size)
+        business.run(requests // cohorts + (cohort < requests % cohorts), days=DAYS)
+        business.come_to_rest()
+        _add_up(business, outcome)
+    return outcome
+
+
+def _add_up(business: Business, outcome: Outcome) -> None:
+    world = business.world
+    outcome.requests += business.requests
+    outcome.happened += business.happened
+    outcome.violations += business.violations
+    receipts: dict[str, dict[str, Item]] = defaultdict(dict)
+    for partition in world.store.tables[TABLES.receipts].partitions.values():
+        for item, _ in partition.items.values():
+            receipts[item["account"]["S"]][item["request_id"]["S"]] = item
+    for number, customer in enumerate(business.customers):
+        stored = receipts[customer.account]
+        costs = {request: int(item["cost"]["N"]) for request, item in stored.items()}
+        differences = _differences(world, customer.account, costs)
+        differences["what workers were told"] = sum(costs.get(r) != cost for r, cost in customer.told.items())
+        if number % ROLLED_UP == 0:
+            differences |= _rolled_up(stored, costs)
+        outcome.receipts += len(costs)
+        outcome.spent += sum(costs.values())
+        for what, difference in differences.items():
+            outcome.differences[what] += abs(difference)
+            if difference:
+                outcome.violations.append(f"{customer.account} of seed {business.seed}: {what} off by {difference}")
+    report = done(audit(world.store, TABLES))
+    if not report.clean or report.holds:
+        outcome.violations.append(f"the audit of seed {business.seed} says {report.broken}, {report.holds} holds left")
+
+
+def _rolled_up(stored: dict[str, Item], costs: dict[str, int]) -> dict[str, int]:
+    """The usage totals of one account by day, when the stream brings each batch of receipts twice."""
+    store = MemoryStore(["rollups"])
+
+    async def count() -> None:
+        totals = Count(store, "rollups", lambda: START_S, asyncio.sleep, lambda: 0.0)
+        names = sorted(stored)
+        for start in range(0, len(names), BATCH):
+            for _ in range(2):
+                counted = await totals.run((name, stored[name]) for name in names[start : start + BATCH])
+                assert not counted.malformed
+                assert not counted.stuck
+
+    asyncio.run(count())
+    days = [decode_item(i) for i in store.items("rollups") if "#day#" in i["pk"]["S"]]
+    return {
+        "rollups' cost": sum(day.get("cost", 0) for day in days) - sum(costs.values()),
+        "rollups' requests": sum(day.get("requests", 0) for day in days) - len(costs),
+    }
+
+
+def _differences(world: World, account: str, receipts: dict[str, int]) -> dict[str, int]:
+    """Each against the balance, or against what was spent, by plain sums of what is stored."""
+    items = [part[0] for part in world.store.tables[TABLES.accounts].partitions[f"ACCOUNT#{account}"].items.values()]
+    stored = [decode_item(item) for item in items]
+    wallet = next(item for item in stored if item["sk"] == "WALLET")
+    entries = [item for item in stored if item["sk"].startswith("ENTRY#")]
+    grants = [item for item in stored if item["sk"].startswith("GRANT#")]
+    assert not wallet["holds"]
+    balance, spent = wallet["available"], sum(receipts.values())
+    sums, exported, usage_rows = _statement(world, account)
+    return {
+        "wallet": wallet["credited"] - wallet["debited"] - wallet["spent"] - balance,
+        "entries": sum(e["amount"] for e in entries) - spent - balance,
+        "entries' debt": sum(e["debt"] for e in entries) - wallet.get("debt", 0),
+        "entries' numbers": sum(e["number"] for e in entries) - wallet["entries"] * (wallet["entries"] + 1) // 2,
+        "receipts": spent - wallet["spent"],
+        "grants' left": sum(g["left"] for g in grants) - balance,
+        "grants' spent": sum(g["spent"] for g in grants) - spent,
+        "statement": sums.closing - balance,
+        "statement's usage": sums.usage - spent,
+        "statement's requests": sums.requests - len(receipts),
+        "exported rows": exported - balance,
+        "exported requests": usage_rows - len(receipts),
+    }
+
+
+def _statement(world: World, account: str) -> tuple[Sums, int, int]:
+    """The sums of all time; and, from the exported lines, what their amounts come to and how many are requests."""
+
+    async def read() -> tuple[Sums, int, int]:
+        sums, total, usage = Sums(), 0, 0
+        books, ledger = world.main.books, world.main.ledger
+        to_s = int(world.clock.now) + 1
+        last = ""
+        async for row in statement.rows(books, ledger, account, START_S, to_s, sums):
+            cells = statement.csv_row(row).split(",", 5)
+            assert cells[0] >= last, "the statement is out of order"
+            last = cells[0]
+            total += usd(cells[3])
+            usage += cells[1] == "usage"
+            assert usd(cells[4]) == total, "the statement's balance is not the sum of its amounts"
+        return sums, total, usage
+
+    return done(read())
 
 
 def prove(scale: int) -> Row:
     accounts, requests = (200, 100_000) if scale == 1 else (1_000, 1_000_000)
-    business = Business(accounts, requests)
-
-    async def work() -> list[str]:
-        return await business.differences(await business.run())
-
-    with timed("a business in fast motion: ledger = receipts = statement = wallet") as row:
-        row.violations = asyncio.run(work())
-    row.how_many = f"{requests:,} requests, {accounts:,} accounts"
-    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    with timed("days of business, added up") as row:
+        outcome = simulate(accounts, requests)
+        row.violations = outcome.violations
+        row.how_many = f"{outcome.requests:,} requests, {accounts:,} accounts"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    happened = ", ".join(f"{count:,} {what}" for what, count in sorted(outcome.happened.items()))
     row.notes = (
-        f"{business.served:,} served, {business.refused:,} refused, {business.died:,} died, "
-        f"{business.refunds:,} refunds; {peak_mib:,} MiB"
+        f"difference {sum(outcome.differences.values())} over {len(outcome.differences)} ways to add up; "
+        f"{outcome.receipts:,} receipts; process peak {peak:,} MiB; {happened}"
     )
     return row

@@ -1,14 +1,18 @@
 """The random histories find nothing in the product, and find what is planted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from infergate.kernel.money import Nanos
-from infergate.ledger import disputes, grants, ledger, receipts, refunds, rules, wallet
+from infergate.kernel.time import NEVER
+from infergate.ledger import books as ledger_books
+from infergate.ledger import disputes, grants, ledger, plan, receipts, refunds, rules, taken_back, wallet
 from infergate.ledger.ledger import Ask
+from infergate.ledger.plan import Plan, Planner
 from infergate.ledger.rules import Thaw, freeze
-from infergate.ledger.types import Grant, Hold
+from infergate.ledger.types import Grant, Hold, Wallet
 from infergate.store.client import Params
 
 from tests.prove import machine
@@ -35,7 +39,7 @@ def a_settle_that_leaves_the_hold(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def an_expiry_that_takes_held_credit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grants, "plan_lapse", lambda lots, holds, now_s: rules.plan_lapse(lots, (), now_s))
+    monkeypatch.setattr(plan, "plan_lapse", lambda lots, holds, now_s: rules.plan_lapse(lots, (), now_s))
 
 
 def an_expiry_that_gives_the_unused_part_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +56,7 @@ def frozen_credit_that_outlives_its_time(monkeypatch: pytest.MonkeyPatch) -> Non
     def thaw(lots: list[Grant], parts: dict[str, Nanos], now_s: int) -> Thaw:
         return Thaw([freeze(g, -parts.get(g.id, 0)) for g in lots], {})
 
-    monkeypatch.setattr(refunds, "plan_thaw", thaw)
+    monkeypatch.setattr(taken_back, "plan_thaw", thaw)
     monkeypatch.setattr(disputes, "plan_thaw", thaw)
 
 
@@ -94,9 +98,56 @@ def a_stray_hold_charged_like_the_real_one(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ledger.Ledger, "release", release)
 
 
+def a_dispute_that_does_not_look_at_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two disputes of one payment were a debt of twice its amount. The last line of defence is off, or it would stop there."""
+    monkeypatch.setattr(disputes, "room", lambda lot: lot.granted - lot.refunded - lot.refunding)
+    monkeypatch.setattr(plan, "promised", lambda grant: 0)
+
+
+def a_dispute_beside_a_refund_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was frozen for the refund was not contested, and came back when the refund was rejected."""
+    monkeypatch.setattr(disputes.Disputes, "_taken_over", lambda self, plan, lot, refunds, dispute: plan)
+
+
+def a_failed_refund_that_forgets_the_dispute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refunds, "make_up", lambda table, grants, disputes, available: Plan(list(grants)))
+
+
+def a_debt_of_what_expired_unspent(monkeypatch: pytest.MonkeyPatch) -> None:
+    def claim(grant: Grant) -> Nanos:
+        return max(0, real(grant) + (grant.expired if grant.charged_back else 0))
+
+    real = rules.claim
+    monkeypatch.setattr(rules, "claim", claim)
+
+
+def a_correction_that_burns_what_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan_movement(books: Wallet, lots: list[Grant], planner: Planner, now_s: int) -> Plan | None:
+        is_run = planner is grants._nothing_more
+        return plan.plan_movement(books if is_run else replace(books, next_expiry=NEVER), lots, planner, now_s)
+
+    monkeypatch.setattr(ledger_books, "plan_movement", plan_movement)
+
+
+def a_debt_that_nothing_repays_but_a_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came back from holds stayed where it was."""
+
+    def repay(lots: list[Grant], available: Nanos) -> dict[str, Nanos]:
+        fresh = [g for g in lots if not g.spent and g.left == g.granted and g.kind == "paid"]
+        return rules.plan_burn(fresh, min(rules.owed(lots), available)).taken
+
+    monkeypatch.setattr(plan, "plan_repayment", repay)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
+        a_dispute_that_does_not_look_at_the_others,
+        a_dispute_beside_a_refund_that_waits,
+        a_failed_refund_that_forgets_the_dispute,
+        a_debt_of_what_expired_unspent,
+        a_correction_that_burns_what_is_due,
+        a_debt_that_nothing_repays_but_a_payment,
         a_settle_that_leaves_the_hold,
         an_expiry_that_takes_held_credit,
         an_expiry_that_gives_the_unused_part_back,

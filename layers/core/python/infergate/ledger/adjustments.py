@@ -1,11 +1,14 @@
 """Corrections by an operator, with a reason; above a limit only with a second person's approval."""
 
+from dataclasses import replace
+
 from infergate.kernel.errors import InvalidRequest
 from infergate.kernel.money import Nanos, format_usd
 from infergate.kernel.time import NEVER
 from infergate.ledger import cases
-from infergate.ledger.books import Books, Draft, Plan
+from infergate.ledger.books import Books
 from infergate.ledger.cases import ADJUST, Case
+from infergate.ledger.plan import Draft, Plan
 from infergate.ledger.rules import plan_burn, remove
 from infergate.ledger.types import Grant, Wallet
 
@@ -32,9 +35,7 @@ class Adjustments:
             opening = cases.open_members(self._books.table, case)
             if not alone:
                 return Plan(grants, [Draft("adjustment_proposed", 0, cause=cause)], members=opening)
-            adjusted = self._adjusted(case, wallet, grants, cause)
-            adjusted.members = opening[:1]
-            return adjusted
+            return replace(self._adjusted(case, wallet, grants, cause), members=opening[:1])
 
         await self._books.move(account, plan, cause=cause, actor=actor, reason=reason)
         return await self._case(account, case_id)
@@ -46,9 +47,8 @@ class Adjustments:
             raise InvalidRequest("A second person approves an adjustment, not the one who proposed it.", "actor")
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-            adjusted = self._adjusted(case, wallet, grants, f"adjustment:{case_id}:end")
-            adjusted.members = cases.step_members(self._books.table, case, "applied", closes=True)
-            return adjusted
+            steps = cases.step_members(self._books.table, case, "applied", closes=True)
+            return replace(self._adjusted(case, wallet, grants, f"adjustment:{case_id}:end"), members=steps)
 
         if case.state == "proposed":
             cause = f"adjustment:{case_id}:end"

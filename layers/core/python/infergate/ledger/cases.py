@@ -1,7 +1,8 @@
 """Cases: what a person decides about an account's credit, each with a state that moves only along its arrows.
 
   refund       requested ─> approved ─> sent ─> refunded
-                   └─> rejected   └──────┴─> failed
+                   ├─────────┤   └──────┴─> failed
+                   └─> rejected (from approved only by a dispute of the same payment, which takes its credit over)
   dispute      open ─> won | lost
   adjustment   proposed ─> applied | rejected
 
@@ -25,7 +26,10 @@ _NAMES = {REFUND: "refund", DISPUTE: "dispute", ADJUST: "adjustment"}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`parts`: what of which grant is frozen for it. `amount` of an adjustment may be negative."""
+    """`parts`: what of which grant is frozen for it. `amount` of an adjustment may be negative.
+
+    A dispute contests `amount` of the `demanded`; the rest has been refunded, is on its way, or is contested by another.
+    """
 
     id: str
     kind: str
@@ -37,7 +41,8 @@ class Case:
     reason: str
     parts: dict[str, Nanos] = field(default_factory=dict)
     reference: str = ""
-    """The payment in question, or the provider's name for the refund."""
+    """The payment in question, the provider's name for the refund, or the dispute that took the refund's credit over."""
+    demanded: Nanos = 0
 
 
 def open_members(table: str, case: Case) -> list[Params]:
@@ -66,6 +71,22 @@ def step_members(table: str, case: Case, to: str, *, closes: bool, reference: st
     return members
 
 
+def grow_member(table: str, dispute: Case, more: Nanos, parts: dict[str, Nanos]) -> Params:
+    """The dispute contests `more` than it did, and these parts are frozen for it."""
+    return {
+        "Update": {
+            "TableName": table,
+            "Key": encode_item({"pk": account_pk(dispute.account), "sk": f"{dispute.kind}#{dispute.id}"}),
+            "UpdateExpression": "SET #amount = :after, #parts = :parts",
+            "ConditionExpression": "#state = :state AND #amount = :before",
+            "ExpressionAttributeNames": {"#state": "state", "#amount": "amount", "#parts": "parts"},
+            "ExpressionAttributeValues": encode_item(
+                {":state": dispute.state, ":before": dispute.amount, ":after": dispute.amount + more, ":parts": parts}
+            ),
+        }
+    }
+
+
 def check_state(case: Case, to: str, from_: tuple[str, ...]) -> None:
     """Raises InvalidRequest unless the case may go from where it is to `to`."""
     if case.state not in from_:
@@ -78,6 +99,12 @@ async def read(store: Store, table: str, kind: str, account: str, case_id: str) 
     if item is None:
         raise NotFound(f"{kind.lower()} {case_id}")
     return record(Case, decode_item(item))
+
+
+async def of_account(store: Store, table: str, kind: str, account: str) -> list[Case]:
+    """All of one kind, oldest first."""
+    found = [record(Case, decode_item(i)) for i in await query(store, table, account_pk(account), prefix=f"{kind}#")]
+    return sorted(found, key=lambda case: (case.opened_at, case.id))
 
 
 async def waiting(store: Store, table: str, kind: str, limit: int = 100) -> list[Case]:

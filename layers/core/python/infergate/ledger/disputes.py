@@ -1,17 +1,22 @@
-"""Disputes of a payment: unspent credit of it is frozen, not destroyed; what was spent becomes a debt if the dispute is lost.
+"""Disputes of a payment: unspent credit of it is frozen, not destroyed; what was used becomes a debt if the dispute is lost.
 
 From its opening to `won` the account is not active, so nothing is admitted.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from infergate.kernel.errors import NotFound
 from infergate.kernel.money import Nanos
 from infergate.ledger import cases
-from infergate.ledger.books import Books, Draft, Plan, Planner
-from infergate.ledger.cases import DISPUTE, Case
-from infergate.ledger.rules import freeze, plan_burn, plan_thaw, remove
+from infergate.ledger.books import Books
+from infergate.ledger.cases import DISPUTE, REFUND, Case
+from infergate.ledger.plan import Draft, Plan, expiry
+from infergate.ledger.rules import plan_thaw, room
+from infergate.ledger.taken_back import charge_back, contest, lot_of, make_up, release, swapped
 from infergate.ledger.types import Grant, Wallet
+
+type Ending = Callable[[Wallet, list[Grant], Case, list[Case]], Plan]
+"""From the books, a dispute as it now is, and all others of the account."""
 
 
 class Disputes:
@@ -19,14 +24,21 @@ class Disputes:
         self._books = books
 
     async def opened(self, account: str, case_id: str, payment: str, amount: Nanos, *, actor: str) -> Case:
-        """`payment` is the source of the grant that it paid for. The same dispute again changes nothing. Raises NotFound."""
+        """`payment` is the source of the grant that it paid for. The same dispute again changes nothing. Raises NotFound.
+
+        A refund of the payment for which the provider has not been asked yet is rejected, and its credit contested.
+        """
+        refunds: list[Case] = []
+
+        async def look() -> None:
+            refunds[:] = await cases.of_account(self._books.store, self._books.table, REFUND, account)
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-            lot = _lot(grants, payment)
-            # What was refunded, or is on its way back, cannot be charged back as well.
-            contested = max(0, min(amount, lot.granted - lot.refunded - lot.frozen - lot.removed))
-            # What is left of a lapsed lot is promised to holds, and none of it is available.
-            part = 0 if lot.lapsing else min(contested, lot.left, wallet.available)
+            first = self._taken_over(Plan(grants), lot_of(grants, payment), refunds, case_id)
+            lot = lot_of(first.grants, payment)
+            # What was refunded, is on its way back, or is contested already, cannot be charged back as well.
+            contested = max(0, min(amount, room(lot)))
+            lot, part = contest(lot, contested, first.after(wallet).available)
             case = Case(
                 case_id,
                 DISPUTE,
@@ -38,82 +50,95 @@ class Disputes:
                 payment,
                 {lot.id: part},
                 payment,
+                amount,
             )
-            return Plan(
-                grants=[freeze(g, part) if g.id == lot.id else g for g in grants],
+            opening = Plan(
+                grants=swapped(first.grants, lot),
                 drafts=[Draft("dispute_freeze", -part, lot.id, f"dispute:{case_id}:open")],
                 add={"available": -part, "debited": part, "disputes": 1, "epoch": 1},
                 put={} if wallet.status in ("suspended", "closed") else {"status": "disputed"},
                 members=cases.open_members(self._books.table, case),
             )
+            return first.then(opening)
 
-        await self._books.move(account, plan, cause=f"dispute:{case_id}:open", actor=actor, reason=payment)
+        cause = f"dispute:{case_id}:open"
+        await self._books.move(account, plan, cause=cause, actor=actor, reason=payment, look=look)
         return await self._case(account, case_id)
+
+    def _taken_over(self, plan: Plan, lot: Grant, refunds: list[Case], dispute: str) -> Plan:
+        for refund in refunds:
+            if refund.state in ("requested", "approved") and lot.id in refund.parts:
+                steps = cases.step_members(
+                    self._books.table, refund, "rejected", closes=True, reference=f"dispute:{dispute}"
+                )
+                released = release(plan.grants, refund, self._books.now_s(), "disputed")
+                plan = plan.then(replace(released, members=steps))
+        return plan
 
     async def won(self, account: str, case_id: str, *, actor: str) -> Case:
         """Restore to the unit what was frozen, except what has expired since."""
-        case = await self._open(account, case_id, "won")
 
-        def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
+        def plan(wallet: Wallet, grants: list[Grant], case: Case, others: list[Case]) -> Plan:
             part = sum(case.parts.values())
             thaw = plan_thaw(grants, case.parts, self._books.now_s())
+            lot = lot_of(thaw.grants, case.reference)
             free = wallet.status == "disputed" and wallet.disputes == 1
-            return Plan(
-                grants=thaw.grants,
+            restored = Plan(
+                grants=swapped(thaw.grants, replace(lot, contested=lot.contested - case.amount)),
                 drafts=[
                     Draft("dispute_release", part, cause=f"dispute:{case_id}:end"),
-                    *(Draft("expiry", -amount, name) for name, amount in thaw.expired.items()),
+                    *(expiry(name, amount) for name, amount in thaw.expired.items()),
                 ],
                 add={"available": part - thaw.gone, "debited": thaw.gone - part, "disputes": -1, "epoch": 1},
                 put={"status": "active"} if free else {},
                 members=cases.step_members(self._books.table, case, "won", closes=True),
             )
+            same = [other for other in others if other.reference == case.reference]
+            return restored.then(make_up(self._books.table, restored.grants, same, restored.after(wallet).available))
 
-        return await self._end(account, case, "won", plan, actor)
+        return await self._end(account, case_id, "won", plan, actor)
 
     async def lost(self, account: str, case_id: str, *, actor: str) -> Case:
-        """The frozen part is gone; the spent part is taken from other paid credit, and is a debt for the rest.
+        """What is unspent of the payment is gone; what was used is owed, and taken from other paid credit as far as there is any.
 
         The account stays suspended until a person looks at it.
         """
-        case = await self._open(account, case_id, "lost")
 
-        def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-            gone = [
-                replace(g, frozen=g.frozen - case.parts.get(g.id, 0), removed=g.removed + case.parts.get(g.id, 0))
-                for g in grants
-            ]
-            spent = case.amount - sum(case.parts.values())
-            paid = (g for g in gone if g.kind == "paid" and not g.lapsing)
-            taken = plan_burn(paid, min(spent, wallet.available))
-            clawed = sum(taken.taken.values())
-            debt = spent - clawed
+        def plan(wallet: Wallet, grants: list[Grant], case: Case, others: list[Case]) -> Plan:
+            lot = lot_of(grants, case.reference)
+            lot = replace(lot, contested=lot.contested - case.amount)
+            lot, own = charge_back(lot, case.amount, sum(case.parts.values()), wallet.available)
             return Plan(
-                grants=[remove(g, taken.taken.get(g.id, 0)) for g in gone],
-                drafts=[Draft("chargeback", -clawed, cause=f"dispute:{case_id}:end", debt=debt)],
-                add={"available": -clawed, "debited": clawed, "debt": debt, "disputes": -1, "epoch": 1},
+                grants=swapped(grants, lot),
+                drafts=[Draft("chargeback", -own, lot.id, f"dispute:{case_id}:end")],
+                add={"available": -own, "debited": own, "disputes": -1, "epoch": 1},
                 put={} if wallet.status == "closed" else {"status": "suspended"},
                 members=cases.step_members(self._books.table, case, "lost", closes=True),
             )
 
-        return await self._end(account, case, "lost", plan, actor)
+        return await self._end(account, case_id, "lost", plan, actor)
+
+    async def _end(self, account: str, case_id: str, to: str, ending: Ending, actor: str) -> Case:
+        case = await self._open(account, case_id, to)
+        found: dict[str, Case] = {}
+
+        async def look() -> None:
+            disputes = await cases.of_account(self._books.store, self._books.table, DISPUTE, account)
+            found.update({dispute.id: dispute for dispute in disputes})
+
+        def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
+            others = [dispute for name, dispute in found.items() if name != case_id]
+            return ending(wallet, grants, found[case_id], others)
+
+        if case.state == "open":
+            cause = f"dispute:{case_id}:end"
+            await self._books.move(account, plan, cause=cause, actor=actor, reason=case.reference, look=look)
+        return await self._open(account, case_id, to)
 
     async def _open(self, account: str, case_id: str, to: str) -> Case:
         case = await self._case(account, case_id)
         cases.check_state(case, to, ("open", to))
         return case
 
-    async def _end(self, account: str, case: Case, to: str, plan: Planner, actor: str) -> Case:
-        if case.state == "open":
-            await self._books.move(account, plan, cause=f"dispute:{case.id}:end", actor=actor, reason=case.reference)
-        return await self._open(account, case.id, to)
-
     async def _case(self, account: str, case_id: str) -> Case:
         return await cases.read(self._books.store, self._books.table, DISPUTE, account, case_id)
-
-
-def _lot(grants: list[Grant], payment: str) -> Grant:
-    lot = next((g for g in grants if g.kind == "paid" and g.source == payment), None)
-    if lot is None:
-        raise NotFound(f"credit of payment {payment}")
-    return lot

@@ -10,7 +10,7 @@ from typing import Any
 
 from infergate.kernel.ids import spread_of
 from infergate.kernel.time import NEVER
-from infergate.ledger.keys import CAUSE, DUE_SPREAD, GRANT, WALLET, account_pk, due_pk, due_sk, entry_sk
+from infergate.ledger.keys import CAUSE, DEBT, DUE_SPREAD, GRANT, WALLET, account_pk, due_pk, due_sk, entry_sk
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
 from infergate.store.codec import decode_item, encode, encode_item, record
@@ -34,6 +34,17 @@ def put_grant(table: str, account: str, grant: Grant) -> list[Params]:
         mark = {"pk": pk, "sk": due_sk(grant.expires_at, account, grant.id), "account": account}
         members.append({"Put": {"TableName": table, "Item": encode_item(mark)}})
     return members
+
+
+def put_debt_mark(table: str, account: str, at: int) -> Params:
+    """The mark by which the expiry run finds an account whose open holds may give back what repays a debt."""
+    pk = due_pk(at, spread_of(account, DUE_SPREAD))
+    return {
+        "Put": {
+            "TableName": table,
+            "Item": encode_item({"pk": pk, "sk": due_sk(at, account, DEBT), "account": account}),
+        }
+    }
 
 
 def replace_grant(table: str, account: str, before: Grant, after: Grant) -> Params:

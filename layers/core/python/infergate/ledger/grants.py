@@ -1,15 +1,16 @@
 """Credit comes, and credit ends: opening a wallet, grants, expiry, removal by a campaign's terms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from infergate.kernel.errors import Unavailable
 from infergate.kernel.money import Nanos
 from infergate.ledger import entries
-from infergate.ledger.books import Books, Draft, Plan
+from infergate.ledger.books import Books
 from infergate.ledger.keys import WALLET, account_pk
-from infergate.ledger.rules import Share, burn_order, less, plan_lapse
+from infergate.ledger.plan import Draft, Plan, plan_end
+from infergate.ledger.rules import burn_order
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.store.client import Params
 from infergate.store.codec import encode_item
@@ -83,20 +84,8 @@ class Grants:
         """
 
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-            repaid = min(wallet.debt, grant.granted) if grant.kind == "paid" else 0
-            drafts = [Draft(grant.kind, grant.granted, grant.id, cause)]
-            if repaid:
-                drafts.append(Draft("debt_repaid", -repaid, grant.id, debt=-repaid))
-            return Plan(
-                grants=[*grants, replace(grant, left=grant.granted - repaid, removed=repaid)],
-                drafts=drafts,
-                add={
-                    "available": grant.granted - repaid,
-                    "credited": grant.granted,
-                    "debited": repaid,
-                    "debt": -repaid,
-                },
-            )
+            add = {"available": grant.granted, "credited": grant.granted}
+            return Plan([*grants, grant], [Draft(grant.kind, grant.granted, grant.id, cause)], add)
 
         made = await self._books.move(account, plan, cause=cause, actor=actor, reason=reason)
         entry = next((e for e in made if e.cause == cause), None)
@@ -109,44 +98,33 @@ class Grants:
 
         Returns what expired now, 0 if nothing was due.
         """
-
-        def due(grant: Grant) -> bool:
-            return grant.expires_at <= self._books.now_s()
-
-        return await self._end(account, due, "expiry", actor="clock", reason="its time had come")
+        made = await self._books.move(account, _nothing_more, cause="", actor="clock", reason="its time had come")
+        return -sum(entry.amount for entry in made if entry.kind == "expiry")
 
     async def remove_campaign(self, account: str, campaign: str, *, actor: str, reason: str) -> Nanos:
-        """End what is left of a campaign's gifts, by its terms. What open holds have reserved may still be spent."""
+        """End what is left of a campaign's gifts, by its terms. What open holds have reserved may still be spent.
+
+        Returns what was removed now; what had expired is none of it.
+        """
         source = f"campaign:{campaign}"
 
-        def ended(grant: Grant) -> bool:
-            return grant.source == source and grant.kind != "paid"
-
-        return await self._end(account, ended, "removal", actor=actor, reason=reason)
-
-    async def _end(self, account: str, ends: Callable[[Grant], bool], kind: str, *, actor: str, reason: str) -> Nanos:
-        now_s = self._books.now_s()
-
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan | None:
-            if not any(ends(g) and g.left and not g.lapsing for g in grants) and wallet.next_expiry > now_s:
+            ends = {g.id for g in grants if g.source == source and g.kind != "paid"}
+            if not any(g.left and not g.lapsing for g in grants if g.id in ends):
                 return None
+            now_s = self._books.now_s()
             # Whatever ends by another cause than its time ends now; and what has lapsed before is laid out anew.
-            ending = [replace(g, expires_at=min(g.expires_at, now_s)) if ends(g) else g for g in grants]
-            lapse = plan_lapse(ending, wallet.holds.values(), now_s)
-            gone = sum(lapse.expired.values())
-            after = [
-                replace(less(g, Share(expired=lapse.expired.get(g.id, 0))), lapsing=g.lapsing or g.expires_at <= now_s)
-                for g in ending
-            ]
-            return Plan(
-                grants=after,
-                drafts=[Draft(kind, -amount, name) for name, amount in lapse.expired.items()],
-                add={"available": -gone, "debited": gone},
-                holds={name: replace(h, due=lapse.held.get(name, ())) for name, h in wallet.holds.items()},
-            )
+            ending = [replace(g, expires_at=min(g.expires_at, now_s)) if g.id in ends else g for g in grants]
+            return plan_end(wallet, ending, now_s, removed={g.id for g in grants if g.id in ends and not g.lapsing})
 
         made = await self._books.move(account, plan, cause="", actor=actor, reason=reason)
-        return -sum(entry.amount for entry in made if entry.reason == reason)
+        return -sum(entry.amount for entry in made if entry.kind == "removal")
+
+    async def collect(self, account: str) -> bool:
+        """Let what has come back from holds repay a debt. Returns whether open holds may still give back some."""
+        await self._books.move(account, _nothing_more, cause="", actor="clock", reason="a hold ended")
+        wallet = await self._books.wallet(account)
+        return bool(wallet.debt and wallet.holds)
 
     async def attribute(self, account: str) -> list[Grant]:
         """Book what was spent to grants, so that what is left of each can be shown. In the order in which they burn."""
@@ -157,3 +135,8 @@ class Grants:
 
         await self._books.move(account, plan, cause="", actor="clock", reason="attributed")
         return sorted(await self._books.grants(account), key=burn_order)
+
+
+def _nothing_more(wallet: Wallet, grants: list[Grant]) -> Plan | None:
+    """What is due ends and what is owed is repaid in every movement: this one does only that."""
+    return None

@@ -6,6 +6,7 @@ accounts table, one partition an account:
                       ENTRY#<number>     one movement, numbered without gaps (entries.py)
                       CAUSE#<cause>      the movement that a cause has made, so that it makes no second one
   DUE#<yyyymmdd>#<spread>   <expires_at>#<account>#<grant>   a grant that ends on that day, for the expiry run
+                            <at>#<account>#debt              a debt that holds which were open may repay from then on
 receipts table, spread so that no partition is hot; derivable from account and request id:
   <account>#<yyyymmddhh>#<spread>   <request id>
 counters table:
@@ -19,6 +20,8 @@ WALLET = "WALLET"
 GRANT = "GRANT#"
 ENTRY = "ENTRY#"
 CAUSE = "CAUSE#"
+DEBT = "debt"
+"""In a mark of the expiry run, where a grant's name stands otherwise."""
 RECEIPT_SPREAD = 4
 ACTIVE_SPREAD = 4
 DUE_SPREAD = 4

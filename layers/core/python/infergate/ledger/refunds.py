@@ -6,9 +6,11 @@ from dataclasses import replace
 from infergate.kernel.errors import AccountNotActive, InvalidRequest
 from infergate.kernel.money import Nanos, format_usd
 from infergate.ledger import cases
-from infergate.ledger.books import Books, Draft, Plan, Planner
-from infergate.ledger.cases import REFUND, Case
-from infergate.ledger.rules import burn_order, freeze, plan_thaw
+from infergate.ledger.books import Books, Look
+from infergate.ledger.cases import DISPUTE, REFUND, Case
+from infergate.ledger.plan import Draft, Plan, Planner
+from infergate.ledger.rules import burn_order, freeze
+from infergate.ledger.taken_back import make_up, release
 from infergate.ledger.types import Grant, Wallet
 
 type PlanOf = Callable[[Case], Planner]
@@ -29,8 +31,8 @@ class Refunds:
         def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
             if wallet.status != "active":
                 raise AccountNotActive(wallet.status)
-            # Expired credit is neither, although no run may have taken it yet, or a hold may still spend it.
-            paid = [g for g in grants if g.kind == "paid" and not g.lapsing and g.expires_at > self._books.now_s()]
+            # What is left of lapsed credit lies in holds.
+            paid = [g for g in grants if g.kind == "paid" and not g.lapsing]
             refundable = min(wallet.available, sum(g.left for g in paid))
             if amount > refundable:
                 message = (
@@ -40,7 +42,7 @@ class Refunds:
             parts = _from_the_end(paid, amount)
             case = Case(case_id, REFUND, account, "requested", amount, self._books.now_s(), actor, reason, parts)
             return Plan(
-                grants=[freeze(g, parts.get(g.id, 0)) for g in grants],
+                grants=[_freeze(g, parts.get(g.id, 0)) for g in grants],
                 drafts=[Draft("refund_freeze", -amount, cause=f"refund:{case_id}:freeze")],
                 add={"available": -amount, "debited": amount},
                 members=cases.open_members(self._books.table, case),
@@ -66,10 +68,7 @@ class Refunds:
 
         def plan_of(case: Case) -> Planner:
             def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-                after = [
-                    replace(g, frozen=g.frozen - case.parts.get(g.id, 0), refunded=g.refunded + case.parts.get(g.id, 0))
-                    for g in grants
-                ]
+                after = [_refunded(g, case.parts.get(g.id, 0)) for g in grants]
                 steps = cases.step_members(self._books.table, case, "refunded", closes=True, reference=reference)
                 return Plan(after, [Draft("refund", 0, cause=f"refund:{case_id}:end")], members=steps)
 
@@ -84,23 +83,23 @@ class Refunds:
     async def _release(
         self, account: str, case_id: str, to: str, from_: tuple[str, ...], *, actor: str, reason: str
     ) -> Case:
+        """What comes back of a disputed payment goes to the dispute, if that has found too little."""
+        disputes: list[Case] = []
+
+        async def look() -> None:
+            disputes[:] = await cases.of_account(self._books.store, self._books.table, DISPUTE, account)
+
         def plan_of(case: Case) -> Planner:
             def plan(wallet: Wallet, grants: list[Grant]) -> Plan:
-                thaw = plan_thaw(grants, case.parts, self._books.now_s())
-                back = case.amount - thaw.gone
-                return Plan(
-                    grants=thaw.grants,
-                    drafts=[
-                        Draft("refund_release", case.amount, cause=f"refund:{case_id}:end"),
-                        *(Draft("expiry", -amount, name) for name, amount in thaw.expired.items()),
-                    ],
-                    add={"available": back, "debited": -back},
-                    members=cases.step_members(self._books.table, case, to, closes=True),
-                )
+                released = release(grants, case, self._books.now_s(), reason)
+                steps = cases.step_members(self._books.table, case, to, closes=True)
+                available = released.after(wallet).available
+                made_up = make_up(self._books.table, released.grants, disputes, available)
+                return replace(released, members=steps).then(made_up)
 
             return plan
 
-        return await self._end(account, case_id, to, from_, plan_of, actor=actor, reason=reason)
+        return await self._end(account, case_id, to, from_, plan_of, actor=actor, reason=reason, look=look)
 
     async def _end(
         self,
@@ -112,11 +111,13 @@ class Refunds:
         *,
         actor: str,
         reason: str,
+        look: Look | None = None,
     ) -> Case:
         case = await self._case(account, case_id)
         if case.state != to:
             cases.check_state(case, to, from_)
-            await self._books.move(account, plan_of(case), cause=f"refund:{case_id}:end", actor=actor, reason=reason)
+            cause = f"refund:{case_id}:end"
+            await self._books.move(account, plan_of(case), cause=cause, actor=actor, reason=reason, look=look)
         ended = await self._case(account, case_id)
         if ended.state != to:
             # Another decision was faster; this one changed nothing.
@@ -151,3 +152,16 @@ def _from_the_end(paid: list[Grant], amount: Nanos) -> dict[str, Nanos]:
             parts[grant.id] = part
             amount -= part
     return parts
+
+
+def _freeze(grant: Grant, amount: Nanos) -> Grant:
+    return replace(freeze(grant, amount), refunding=grant.refunding + amount)
+
+
+def _refunded(grant: Grant, amount: Nanos) -> Grant:
+    return replace(
+        grant,
+        frozen=grant.frozen - amount,
+        refunding=grant.refunding - amount,
+        refunded=grant.refunded + amount,
+    )

@@ -75,6 +75,46 @@ def remove(grant: Grant, amount: Nanos) -> Grant:
     return replace(grant, left=grant.left - amount, removed=grant.removed + amount)
 
 
+def repay(grant: Grant, amount: Nanos) -> Grant:
+    """Take `amount` of what is left to repay a debt."""
+    return replace(remove(grant, amount), repaid=grant.repaid + amount)
+
+
+# -- payments that are taken back --------------------------------------------------------------------------------------
+
+
+def promised(grant: Grant) -> Nanos:
+    """What of a payment has gone back, or is asked back. Never more than was paid."""
+    return grant.refunded + grant.refunding + grant.contested + grant.charged_back
+
+
+def room(grant: Grant) -> Nanos:
+    """What of a payment can still be refunded or contested."""
+    return grant.granted - promised(grant)
+
+
+def claim(grant: Grant) -> Nanos:
+    """What was used of a payment above what was paid in the end: credit that was never used is charged back first.
+
+    Used is what was spent or repaid another debt, and what is left, which repays this one as soon as no hold has it.
+    """
+    used = grant.spent + grant.repaid + grant.left
+    return max(0, used + grant.refunded + grant.refunding + grant.charged_back - grant.granted)
+
+
+def owed(grants: Iterable[Grant]) -> Nanos:
+    """An account's debt. It follows from its grants alone, so credit that expires unused lowers it."""
+    return max(0, sum(claim(grant) - grant.repaid for grant in grants))
+
+
+def plan_repayment(grants: Iterable[Grant], available: Nanos) -> dict[str, Nanos]:
+    """By grant: the paid credit that repays what is owed. What is left of the payments in question goes first."""
+    grants = list(grants)
+    paid = [g for g in grants if g.kind == "paid" and not g.lapsing]
+    own = plan_burn((g for g in paid if claim(g)), min(owed(grants), available))
+    return own.taken | plan_burn((g for g in paid if not claim(g)), own.uncovered).taken
+
+
 @dataclass(frozen=True, slots=True)
 class Thaw:
     """`expired[grant]` is what did not come back, because its time came while it was frozen."""

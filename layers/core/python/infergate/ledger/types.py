@@ -29,7 +29,7 @@ class Wallet:
     """One account's spendable credit. available + sum(holds) + spent + debited = credited, after every write.
 
     `credited` is the sum of all grants ever, `debited` what left other than by spending: expired, frozen, refunded, removed.
-    `debt` is what was clawed back of credit that had been spent; while there is any, the account cannot be active.
+    `debt` is what was charged back of credit that had been used (rules.owed); while there is any, the account cannot be active.
     `version` counts the rare movements, `disputes` the open ones.
 
     `attributed` of `spent`, `due_attributed` of `due_spent` and `lapse_attributed` of `lapsed` are already booked to
@@ -70,7 +70,9 @@ class Wallet:
 class Grant:
     """One lot. granted = spent + expired + frozen + refunded + removed + left.
 
-    `removed` was clawed back, adjusted away, or went to repay a debt.
+    `removed` was clawed back, adjusted away, or went to repay a debt (`repaid`). Of what is frozen, `refunding` is for refunds.
+    `contested` is what open disputes contest of the payment, `charged_back` what lost ones took, spent or not:
+    refunded + refunding + contested + charged_back is never above granted.
     """
 
     id: str
@@ -85,6 +87,10 @@ class Grant:
     frozen: Nanos = 0
     refunded: Nanos = 0
     removed: Nanos = 0
+    repaid: Nanos = 0
+    refunding: Nanos = 0
+    contested: Nanos = 0
+    charged_back: Nanos = 0
     source: str = ""
     lapsing: bool = False
     """Expired; what is left of it lies in holds that were open then."""

@@ -8,6 +8,8 @@ Per account, in nano-dollars, each of these differences is 0 (promise P1; `entri
   credited   sum(grants) - credited
   debited    what expired, was frozen, refunded or removed - debited
   debt       sum(changes of debt) - debt
+  owed       what was used of payments that were charged back (ledger/rules.py) - debt
+  taken back what was refunded, contested and charged back of a payment above what was paid
 """
 
 from collections import defaultdict
@@ -18,7 +20,7 @@ from infergate.kernel.money import Nanos
 from infergate.ledger import entries, receipts
 from infergate.ledger.keys import ENTRY, GRANT, WALLET
 from infergate.ledger.ledger import Tables
-from infergate.ledger.rules import plan_attribution
+from infergate.ledger.rules import owed, plan_attribution, promised
 from infergate.ledger.types import Entry, Grant, Wallet
 from infergate.ledger.wallet import read_wallet
 from infergate.store.client import Params, Store
@@ -54,6 +56,8 @@ class Books:
             "credited": sum(g.granted for g in self.grants) - wallet.credited,
             "debited": self._ended() - wallet.debited,
             "debt": sum(e.debt for e in self.entries) - wallet.debt,
+            "owed": owed(self.grants) - wallet.debt,
+            "taken back": sum(max(0, promised(g) - g.granted) for g in self.grants),
             "receipts": self.receipts_cost - wallet.spent,
             "overdrawn": min(0, wallet.available),
         }

@@ -1,7 +1,7 @@
 """Tidying expired credit, oldest first. Nothing waits for it: a reserve never passes an expiry that is due.
 
-A grant that ends left a mark under its day when it was made. The mark goes when its account has been dealt with, so that
-a run which dies half way, or comes a day late, goes on from what is left.
+A grant that ends left a mark under its day when it was made, and so did a debt that open holds may repay. The mark goes
+when its account has been dealt with, so that a run which dies half way, or comes a day late, goes on from what is left.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infergate.kernel.errors import InferGateError
 from infergate.kernel.money import Nanos
 from infergate.kernel.time import Clock
 from infergate.ledger.grants import Grants
-from infergate.ledger.keys import DUE_SPREAD, due_pk
+from infergate.ledger.keys import DEBT, DUE_SPREAD, due_pk
 from infergate.store.client import Store, query
 from infergate.store.errors import StoreError
 
@@ -50,7 +50,11 @@ class Expire:
 
     async def _one(self, account: str, pk: str, sk: str, expired: Expired) -> None:
         try:
-            expired.amount += await self._grants.expire(account)
+            if sk.endswith(f"#{DEBT}"):
+                if await self._grants.collect(account):
+                    return
+            else:
+                expired.amount += await self._grants.expire(account)
             await self._store.call("DeleteItem", {"TableName": self._table, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}})
         except (InferGateError, StoreError):
             # One account that cannot be dealt with does not stop the others; its mark stays.
