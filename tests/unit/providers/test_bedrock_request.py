@@ -395,11 +395,12 @@ def test_a_model_with_a_budget_needs_room_for_it() -> None:
     assert thinking["budget_tokens"] == 1024
 
 
-def test_claudes_own_word_for_thinking_is_passed_on_and_excludes_an_effort() -> None:
+def test_claudes_own_word_for_thinking_is_passed_on() -> None:
     thinking = {"type": "enabled", "budget_tokens": 2000}
 
-    assert sent(CLAUDE, thinking=thinking)["additionalModelRequestFields"] == {"thinking": thinking}
-    assert refused(CLAUDE, thinking=thinking, reasoning_effort="low") == "thinking"
+    assert sent(CLAUDE, thinking=thinking, max_tokens=4000)["additionalModelRequestFields"] == {"thinking": thinking}
+    assert refused(CLAUDE, thinking=thinking, max_tokens=2000) == "thinking.budget_tokens"
+    assert refused(CLAUDE, thinking=thinking, max_tokens=4000, reasoning_effort="low") == "reasoning_effort"
 
 
 # -- whatever comes ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from infergate.kernel.errors import InvalidRequest
+from infergate.providers.anthropic_messages import FORMAT
 from infergate.providers.wire_json import parse_json
 
 type Block = dict[str, Any]
@@ -170,7 +171,7 @@ def _thoughts(message: dict[str, Any], where: str) -> list[tuple[int, Block]]:
 
 
 def _of_detail(detail: dict[str, Any]) -> Block | None:
-    if detail.get("format") not in (None, "anthropic-claude-v1"):
+    if detail.get("format") not in (None, FORMAT):
         return None
     if detail.get("type") == "reasoning.encrypted":
         return _redacted(detail.get("data"))
