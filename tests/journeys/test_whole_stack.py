@@ -47,6 +47,16 @@ class Running:
         assert ok is None or (done.returncode == 0) == ok, done.stdout + done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
+    def refusal(self, *arguments: str) -> str:
+        """What the operator's command says where it refuses."""
+        command = [sys.executable, "-m", "tools.ops.main", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode in (1, 2), done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
     def chat(self, key: str, content: str, **how: Any) -> httpx.Response:
         body = {"model": "demo-chat", "messages": [{"role": "user", "content": content}]}
         headers = {"authorization": f"Bearer {key}"}
@@ -159,11 +169,55 @@ def test_the_operators_command_says_in_one_line_what_is_wrong(running: Running) 
         ("credit", "trial@demo.example", "-5", "--reason", "x"),
         ("suspend", "trial@demo.example", "--reason", " "),
     ):
-        command = [sys.executable, "-m", "tools.ops.main", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=running.environment, capture_output=True, text=True, check=False)
-        assert done.returncode in (1, 2)
-        assert len(done.stderr.strip().splitlines()) <= 4
-        assert "Traceback" not in done.stderr
+        assert len(running.refusal(*arguments).strip().splitlines()) <= 4
+
+
+def test_the_operators_command_changes_the_catalog_shows_the_difference_and_puts_it_back(
+    running: Running,
+) -> None:
+    before = running.infergate("catalog", "show")
+    (in_force, *_) = running.infergate("catalog", "history")
+    house = str(ROOT / "catalog" / "house.yaml")
+    dearer = [house, "--set", 'models.demo-chat.routes.demo-chat-a.markup="1.10"']
+    running.infergate("catalog", "apply", house, "--reason", "as committed")
+
+    assert running.infergate("catalog", "diff", house) == []
+    (_, shown, _) = running.infergate("catalog", "diff", *dearer)
+    assert shown == {"path": "models.demo-chat.routes.demo-chat-a.price.input", "in_force": "0.50", "new": "0.55"}
+
+    (applied,) = running.infergate("catalog", "apply", *dearer, "--reason", "costs rose")
+    (now, earlier, *_) = running.infergate("catalog", "history")
+    assert (now["version"], now["reason"]) == (applied["version"], "costs rose")
+    assert earlier["reason"] == "as committed"
+
+    (_, back, _) = running.infergate("catalog", "rollback", "--reason", "they did not")
+    assert (back["in_force"], back["new"]) == ("0.55", "0.50")
+    running.infergate("catalog", "rollback", in_force["version"], "--reason", "where we came from")
+    assert running.infergate("catalog", "show") == before
+
+
+def test_a_catalog_with_mistakes_is_refused_whole_with_every_one_of_them(running: Running) -> None:
+    before = running.infergate("catalog", "history")
+    wrong = ["--set", "plans.starter.concurrency=0", "--set", 'price_books.demo-chat.input="cheap"']
+
+    said = running.refusal("catalog", "apply", str(ROOT / "catalog"), *wrong)
+
+    assert "house.yaml: plans.starter.concurrency: " in said
+    assert "house.yaml: price_books.demo-chat.input: " in said
+    assert running.infergate("catalog", "history") == before
+
+
+def test_the_operators_command_sees_and_resets_channels_and_sets_an_accounts_terms(running: Running) -> None:
+    phases = {row["channel"]: row["phase"] for row in running.infergate("channel", "list")}
+    assert phases["demo"] == "closed"
+    assert running.infergate("channel", "reset", "demo") == [{"channel": "demo", "phase": "closed"}]
+
+    (account, *_) = running.infergate("account", "create", "--email", "terms@example.com")
+    (terms,) = running.infergate(
+        "terms", account["account"], "--price-bp", "9000", "--region", "eu", "--reason", "deal"
+    )
+    assert (terms["price_bp"], terms["regions"]) == (9000, ["eu"])
+    assert "There is no plan gold" in running.refusal("terms", account["account"], "--plan", "gold", "--reason", "x")
 
 
 def test_a_gateway_killed_in_mid_stream_charges_nothing_and_leaves_no_hold_after_the_sweep(running: Running) -> None:

@@ -328,7 +328,7 @@ class Job:
             reason=bill.reason,
             created_at_ms=made_at_ms(self.request.request_id),
             key_id=self.admission.key.id,
-            endpoint=self.request.endpoint,
+            endpoint=self.request.endpoint if self.request.wire == "chat" else self.request.wire,
             model=self.model.id,
             route=route.id if route else "",
             channel=route.channel.id if route else "",
