@@ -73,12 +73,8 @@ async def test_who_changed_what_and_why_stands_in_the_audit_log(desk: Desk) -> N
     await change_terms(desk, account, Terms(price_bp=9_000), actor="anna", reason="a good customer")
 
     entries = await query(desk.store, desk.table, f"ACCOUNT#{account}", prefix="AUDIT#")
-    last = entries[-1]
-    assert (last["actor"]["S"], last["action"]["S"], last["reason"]["S"]) == (
-        "anna",
-        "terms: price_bp 9000",
-        "a good customer",
-    )
+    (entry,) = [entry for entry in entries if entry["actor"]["S"] == "anna"]
+    assert (entry["action"]["S"], entry["reason"]["S"]) == ("terms: price_bp 9000", "a good customer")
 
 
 @pytest.mark.parametrize(
