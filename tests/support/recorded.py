@@ -49,6 +49,7 @@ EXPECTED: dict[str, Expected] = {
     "openai/cached.json": Expected(AGAIN, units={"input": 86, "cached_input": 1920, "output": 300}),
     "openai/reasoning.sse": Expected("Four.", units={"input": 11, "output": 13, "reasoning": 64}),
     "azure/stream.sse": Expected("Hello", units={"input": 156, "cached_input": 1024, "output": 2}),
+    "azure/reasoning.json": Expected("Four.", units={"input": 11, "output": 13, "reasoning": 64}),
     "azure/cached.json": Expected(AGAIN, units={"input": 158, "cached_input": 1408, "output": 942, "reasoning": 576}),
     "gemini/reasoning.json": Expected("36", units={"input": 20, "output": 198, "reasoning": 405}),
     "gemini/tools.sse": Expected(

@@ -278,13 +278,14 @@ OLLAMA = Quirks(
     Replies(reasoning_in="reasoning", unnumbered_tools=True),
 )
 
-# llama.cpp's tools/server/README.md and server-schema.cpp. Tools are held to their schemas by a grammar.
+# llama.cpp's tools/server/README.md and server-schema.cpp. Tools are held to their schemas by a grammar. Of several choices
+# it reports the tokens of one (measured with xllamacpp 2026.10.11549): they could not be charged for.
 LLAMACPP = Quirks(
     Dialect(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        lacks=_lacks(),
+        lacks=_lacks("n"),
         custom_tools=False,
         dimensions=None,
     ),

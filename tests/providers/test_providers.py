@@ -1,0 +1,32 @@
+"""Every kind of provider does what it offers, and docs/providers.md says so: `make providers` writes the table there."""
+
+import asyncio
+import shutil
+
+import pytest
+from infergate.wiring.gateway import providers
+
+from tests.providers.kinds import KINDS
+from tests.providers.table import Trial, committed, render, run, trials
+
+pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="the mock server comes from npm")
+TRIALS = [trial for kind in KINDS for trial in trials(kind)]
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[Trial, str | None]:
+    return asyncio.run(run())
+
+
+def test_every_kind_that_the_gateway_speaks_is_put_to_the_test() -> None:
+    assert {kind.kind for kind in KINDS} == set(providers())
+
+
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda t: f"{t.kind.name}-{t.capability}-{t.upstream}".replace(" ", "-"))
+def test_a_kind_does_what_it_offers(trial: Trial, results: dict[Trial, str | None]) -> None:
+    assert results[trial] is None, results[trial]
+
+
+def test_the_committed_table_is_what_a_run_gives(results: dict[Trial, str | None]) -> None:
+    assert committed() == render(results)
+    assert "untested" not in committed()
