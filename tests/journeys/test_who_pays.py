@@ -108,7 +108,7 @@ async def test_a_request_that_no_provider_can_express_is_refused_with_its_field_
 
 async def test_what_one_provider_cannot_express_goes_to_the_next(live: Live) -> None:
     second = {"channel": "second", "upstream_model": "demo-chat", "price_book": "demo-chat", "priority": 2}
-    terms = yaml.safe_load((ROOT / "catalog.yaml").read_text())
+    terms = yaml.safe_load((ROOT / "catalog" / "house.yaml").read_text())
     terms["models"]["demo-chat"]["routes"]["demo-chat-b"] = second
     terms["channels"]["second"] = {**terms["channels"]["demo"], "base_url": f"{live.upstream_url}/v1", "enabled": True}
     terms["channels"]["demo"] = {**terms["channels"]["second"], "kind": "groq"}

@@ -12,8 +12,7 @@ import httpx
 import openai
 import yaml
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import parse
-from infergate.catalog.types import PriceBook
+from infergate.catalog.read import parse
 from infergate.chat.price import fit
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
@@ -26,7 +25,7 @@ from tools.local.aws import EmbeddedAws
 from tools.local.template import create_tables
 
 PRICES = {"input": "1.00", "cached_input": "0.25", "cache_write": "1.25", "output": "4.00"}
-BOOK = PriceBook("book", "1", {bucket: usd(price) for bucket, price in PRICES.items()})
+RATES = {bucket: usd(price) for bucket, price in PRICES.items()}
 KEY = "a-vendors-key"
 _marks = itertools.count()
 
@@ -106,9 +105,9 @@ class Visit:
 
 def charged(receipt: Receipt, units: dict[str, int]) -> None:
     """Exactly these units were charged for, at the book's prices."""
-    expected = fit({bucket: tokens for bucket, tokens in units.items() if tokens}, BOOK)
+    expected = fit({bucket: tokens for bucket, tokens in units.items() if tokens}, RATES)
     assert (receipt.units, receipt.estimated) == (expected, False)
-    assert receipt.cost == cost_of(expected, BOOK.rates) > 0
+    assert receipt.cost == cost_of(expected, RATES) > 0
     assert (receipt.reason, receipt.loss) == ("completed", 0)
 
 

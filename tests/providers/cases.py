@@ -9,7 +9,7 @@ from infergate.chat.price import fit
 from infergate.kernel.money import cost_of
 from pydantic import BaseModel
 
-from tests.providers.bench import BOOK, Shown, Visit, charged
+from tests.providers.bench import RATES, Shown, Visit, charged
 from tests.support import recorded
 
 type Case = Callable[[Visit], Awaitable[None]]
@@ -157,7 +157,7 @@ async def mid_stream_failure(visit: Visit) -> None:
     assert shown.error is not None
     assert (receipt.reason, receipt.estimated) == ("upstream failed in mid-stream", True)
     assert receipt.units["output"] == -(-len(shown.text.encode()) // 4)
-    assert receipt.cost == cost_of(receipt.units, BOOK.rates) > 0
+    assert receipt.cost == cost_of(receipt.units, RATES) > 0
 
 
 # -- against a recorded reply ---------------------------------------------------------------------------------------------
@@ -187,7 +187,7 @@ def _replayed_reply(name: str) -> Case:
             return
         assert receipt.reason == "upstream failed in mid-stream"
         if expected.units:
-            assert receipt.units == fit(expected.units, BOOK)
+            assert receipt.units == fit(expected.units, RATES)
         else:
             assert receipt.units["output"] == -(-len(expected.text.encode()) // 4)
 

@@ -121,6 +121,16 @@ def test_hints_go_only_to_who_knows_them(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_cache_markers_go_only_to_who_knows_them(kind: str) -> None:
+    text = {"type": "text", "text": "long"}
+    said = sent(kind, messages=[{"role": "user", "content": [{**text, "cache_control": {"type": "ephemeral"}}, text]}])
+
+    kept = "cache_control" in said["messages"][0]["content"][0]
+    assert kept is (kind in {"openai", "azure", "openrouter"})
+    assert said["messages"][0]["content"][1] == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_developers_message_goes_out_as_a_system_message_where_that_is_what_it_is_called(kind: str) -> None:
     said = sent(kind, messages=[{"role": "developer", "content": "Be brief."}, MESSAGE])
 

@@ -86,7 +86,7 @@ class ChannelTerms(_Part):
         "llamacpp",
     ]
     base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
-    secret: str = Field("", validate_default=True, pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
+    secret: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
     enabled: bool = True
     output_field: Literal["max_completion_tokens", "max_tokens", ""] = ""
     first_byte_timeout_s: int = Field(60, ge=1, le=300)
@@ -107,13 +107,11 @@ class ChannelTerms(_Part):
             raise ValueError("a provider is reached by https")
         return value.rstrip("/")
 
-    @field_validator("secret")
-    @classmethod
-    def hosted_ones_need_a_key(cls, value: str, info: ValidationInfo) -> str:
-        kind = info.data.get("kind")
-        if not value and kind not in WITHOUT_SECRET:
-            raise ValueError(f"a channel of kind {kind} needs the name of a secret")
-        return value
+    @model_validator(mode="after")
+    def only_some_kinds_need_no_secret(self) -> Self:
+        if not self.secret and self.kind not in WITHOUT_SECRET:
+            raise ValueError("it needs a secret: the name of one in Secrets Manager")
+        return self
 
     @field_validator("options")
     @classmethod

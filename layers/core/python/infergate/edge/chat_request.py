@@ -27,9 +27,7 @@ _UNPRICED = {
         ("plugins", "mcp_servers", "server_tools", "data_sources", "documents"), "what a provider's plugins do"
     ),
     **dict.fromkeys(("compound_custom", "search_settings", "safety_model", "guardrails"), "what a second model does"),
-    **dict.fromkeys(
-        ("models", "route", "provider", "preset"), "another choice of model or provider than this catalog's"
-    ),
+    **dict.fromkeys(("models", "route", "preset"), "another choice of models than this catalog's"),
     **dict.fromkeys(("speed", "inference_geo"), "another speed or place"),
     "transforms": "changes that a provider makes to a prompt",
     "deferred": "answers that come later",

@@ -32,6 +32,8 @@ def _adapt_embeddings(said: dict[str, Any], dialect: Dialect) -> None:
         raise InvalidRequest("This model's provider has no embeddings.", "model")
     for hint in HINTS:
         said.pop(hint, None)
+    if said.pop("service_tier", None) not in (None, NEUTRAL["service_tier"]):
+        raise _cannot("service_tier")
     # Numbers are what all of them send unasked; base64 is made of them here.
     said.pop("encoding_format", None)
     dimensions = said.pop("dimensions", None)
@@ -82,6 +84,8 @@ def _message(message: Any, where: str, dialect: Dialect) -> Any:
         raise _cannot(f"{where}.name", "the names of who speaks")
     if not dialect.image_urls:
         _check_images(message.get("content"), where)
+    if not dialect.cache_markers:
+        message = _unmarked(message)
     if message.get("role") == "developer" and not dialect.developer_role:
         return {**message, "role": "system"}
     reasoning = message.get("reasoning_content")
@@ -92,6 +96,17 @@ def _message(message: Any, where: str, dialect: Dialect) -> Any:
         return {**rest, "reasoning": reasoning}
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
     return {**rest, "content": [thinking, *_parts(rest.get("content"))]}
+
+
+def _unmarked(message: dict[str, Any]) -> dict[str, Any]:
+    content = message.get("content")
+    if not isinstance(content, list) or not any(isinstance(part, dict) and "cache_control" in part for part in content):
+        return message
+    parts = [
+        {name: value for name, value in part.items() if name != "cache_control"} if isinstance(part, dict) else part
+        for part in content
+    ]
+    return {**message, "content": parts}
 
 
 def _parts(content: Any) -> list[Any]:

@@ -23,15 +23,8 @@ class OpenAI:
     def call(self, endpoint: str, body: dict[str, Any], target: Target) -> Call:
         outgoing = express(body, endpoint, self._quirks.dialect, target.output_field)
         outgoing["model"] = target.model
-        path = f"/{endpoint}"
-        version = target.options.get("api_version")
-        if version and self._quirks.deployments:
-            path = f"/deployments/{quote(target.model, safe='')}/{endpoint}?api-version={quote(version, safe='')}"
-        headers = [("content-type", "application/json")]
-        if target.secret:
-            key = target.secret if self._quirks.key_header == "api-key" else f"Bearer {target.secret}"
-            headers.append((self._quirks.key_header, key))
-        return Call(path, headers, dump_json(outgoing))
+        headers = [("content-type", "application/json"), *headers_of(target, self._quirks)]
+        return Call(path_of(endpoint, target, self._quirks), headers, dump_json(outgoing))
 
     def answer(self, endpoint: str, body: dict[str, Any], raw: bytes) -> dict[str, Any] | None:
         answer = parse_json(raw)
@@ -57,6 +50,20 @@ class OpenAI:
         if self._quirks.replies is not None:
             wire = in_openais_form(wire, self._quirks.replies, chat=chat)
         return read_usage(wire, chat=chat)
+
+
+def path_of(endpoint: str, target: Target, quirks: Quirks) -> str:
+    version = target.options.get("api_version")
+    if not version or not quirks.deployments:
+        return f"/{endpoint}"
+    deployment = f"/deployments/{quote(target.model, safe='')}" if target.model else ""
+    return f"{deployment}/{endpoint}?api-version={quote(version, safe='')}"
+
+
+def headers_of(target: Target, quirks: Quirks) -> list[tuple[str, str]]:
+    if not target.secret:
+        return []
+    return [(quirks.key_header, target.secret if quirks.key_header == "api-key" else f"Bearer {target.secret}")]
 
 
 def refusal_of(message: Any, code: Any, param: Any) -> Refusal:

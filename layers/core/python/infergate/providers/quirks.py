@@ -21,6 +21,8 @@ class Dialect:
     """False: a developer's message goes out as a system message, which it is."""
     hints: bool = True
     """False: HINTS are left out."""
+    cache_markers: bool = True
+    """False: `cache_control` in a part of a message, which is Anthropic's, is left out: it changes no answer either."""
     lacks: frozenset[str] = frozenset()
     """Fields of OpenAI's that it refuses, or ignores in silence. A value that is NEUTRAL is left out, any other refused."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -71,8 +73,8 @@ class Quirks:
     """With the option `api_version`, the model is a part of the path."""
 
 
-HINTS = ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention", "service_tier")
-"""Who asks, how to file it, what to cache: they change no answer. (Of service tiers, only the default comes this far.)"""
+HINTS = ("user", "safety_identifier", "metadata", "prompt_cache_key", "prompt_cache_retention")
+"""Who asks, how to file it, what to cache: they change no answer."""
 
 NEUTRAL: Mapping[str, Any] = {
     "n": 1,
@@ -84,12 +86,13 @@ NEUTRAL: Mapping[str, Any] = {
     "parallel_tool_calls": True,
     "tool_choice": "auto",
     "store": False,
+    "service_tier": "default",
     "verbosity": "medium",
     "modalities": ["text"],
 }
 """Values that mean as much as leaving the field out."""
 
-_OPENAIS_OWN = ("store", "verbosity", "modalities")
+_OPENAIS_OWN = ("store", "verbosity", "modalities", "service_tier")
 
 
 def _lacks(*names: str) -> frozenset[str]:
@@ -110,6 +113,7 @@ GEMINI = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks(
             *("frequency_penalty", "presence_penalty", "seed", "logit_bias", "logprobs", "top_logprobs"),
             "parallel_tool_calls",
@@ -145,6 +149,7 @@ MISTRAL = Quirks(
         asks_for_usage=False,
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("logit_bias", "logprobs", "top_logprobs"),
         renamed={"seed": "random_seed"},
         custom_tools=False,
@@ -164,6 +169,7 @@ GROQ = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("n", "logprobs", "top_logprobs", "logit_bias"),
         message_names=False,
         custom_tools=False,
@@ -181,6 +187,7 @@ DEEPSEEK = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("n", "seed", "logit_bias", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -198,6 +205,7 @@ XAI = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs"),
         custom_tools=False,
         embeddings=False,
@@ -212,6 +220,7 @@ TOGETHER = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("logprobs", "top_logprobs", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -229,6 +238,7 @@ FIREWORKS = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks(),
         adds={"context_length_exceeded_behavior": "error"},
         custom_tools=False,
@@ -258,7 +268,9 @@ OPENROUTER = Quirks(
 # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html: unknown fields are ignored with a warning in its own
 # log. Errors were top-level before 0.10.1 (vllm-project/vllm#22099), in streams too; `reasoning_content` became `reasoning`.
 VLLM = Quirks(
-    Dialect(developer_role=False, hints=False, lacks=_lacks(), custom_tools=False, strict_tools=False),
+    Dialect(
+        developer_role=False, hints=False, cache_markers=False, lacks=_lacks(), custom_tools=False, strict_tools=False
+    ),
     Replies(reasoning_in="reasoning"),
 )
 
@@ -269,6 +281,7 @@ OLLAMA = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("n", "logit_bias", "tool_choice", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -285,6 +298,7 @@ LLAMACPP = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
+        cache_markers=False,
         lacks=_lacks("n"),
         custom_tools=False,
         dimensions=None,
