@@ -27,6 +27,8 @@ from tools.local.template import create_tables
 PRICES = {"input": "1.00", "cached_input": "0.25", "cache_write": "1.25", "output": "4.00"}
 RATES = {bucket: usd(price) for bucket, price in PRICES.items()}
 KEY = "a-vendors-key"
+FAULTS = ("/429", "/429-stream", "/500", "/500-stream", "/cut")
+"""A channel that fails is left alone for a while: each fault has a channel of its own."""
 _marks = itertools.count()
 
 
@@ -159,7 +161,7 @@ def _catalog(found: Upstreams) -> dict[str, Any]:
     channels: dict[str, Any] = {}
     models: dict[str, Any] = {}
     for kind in KINDS:
-        places = {"mock": found.mock + kind.mock_path} | {
+        places = {f"mock{fault}": found.mock + kind.mock_path for fault in ("", *FAULTS)} | {
             name: f"{found.recorded}/{kind.kind}/{name}" for name in kind.recorded_names()
         }
         if found.llama and kind.kind == "llamacpp":

@@ -137,12 +137,16 @@ async def embeddings(visit: Visit) -> None:
 
 
 async def errors(visit: Visit) -> None:
+    model = visit.model
     for streamed in (False, True):
+        way = "-stream" if streamed else ""
+        visit.model = f"{model}/429{way}"
         error, receipt = await visit.refused([visit.ask("case:429")], stream=streamed)
         assert isinstance(error, openai.RateLimitError)
         assert error.response.headers["retry-after"] == "7"
         assert (receipt.cost, receipt.reason) == (0, "upstream failed before any output")
 
+        visit.model = f"{model}/500{way}"
         error, receipt = await visit.refused([visit.ask("case:500")], stream=streamed)
         assert isinstance(error, openai.InternalServerError)
         assert "Out of order" not in error.message
@@ -150,6 +154,7 @@ async def errors(visit: Visit) -> None:
 
 
 async def mid_stream_failure(visit: Visit) -> None:
+    visit.model += "/cut"
     shown, receipt = await visit.stream([visit.ask("case:cut")])
 
     assert "one two" in shown.text
