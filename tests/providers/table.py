@@ -5,6 +5,8 @@ import re
 import traceback
 from dataclasses import dataclass
 
+from infergate.providers import quirks
+
 from tests.providers import cases
 from tests.providers.bench import Bench, bench
 from tests.providers.kinds import CAPABILITIES, KINDS, Kind
@@ -12,7 +14,6 @@ from tests.providers.upstreams import LLAMA_HERE
 from tools.local.template import ROOT
 
 PAGE = ROOT / "docs" / "providers.md"
-_BETWEEN = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
 SIDE_BY_SIDE = 12
 """Visits at a time."""
 _TOLD_BY = {"cached": "cached tokens", "reasoning": "reasoning", "refusal": "errors", "broken": "mid-stream failure"}
@@ -93,12 +94,40 @@ def _cell(kind: Kind, capability: str, results: dict[Trial, str | None]) -> str:
     return f"pass ({', '.join(name for name in ('mock', 'recorded', 'llama') if name in by)})"
 
 
-def committed() -> str:
-    found = _BETWEEN.search(PAGE.read_text())
+def dialects() -> str:
+    """What each OpenAI-compatible kind is told otherwise, and what it is not told: markdown."""
+    lines = ["| kind | output limit | hints | added | refused |", "|---|---|---|---|---|"]
+    for kind, found in quirks.KINDS.items():
+        dialect = found.dialect
+        cannot = sorted(dialect.lacks) + ([] if dialect.message_names else ["messages[].name"])
+        refusals = [f"`{name}`" for name in cannot]
+        refusals += [] if dialect.custom_tools else ["custom tools"]
+        refusals += [] if dialect.strict_tools else ["strict tools"]
+        refusals += [] if dialect.json_schema else ["JSON schemas"]
+        refusals += [] if dialect.image_urls else ["images by URL"]
+        refusals += [] if dialect.embeddings else ["embeddings"]
+        refusals += ["`dimensions`"] if dialect.embeddings and dialect.dimensions is None else []
+        cells = [
+            f"`{dialect.output_field}`",
+            "passed on" if dialect.hints else "left out",
+            ", ".join(f"`{name}`" for name in dialect.adds) or "-",
+            ", ".join(refusals) or "-",
+        ]
+        lines.append(f"| {kind} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _between(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
+
+
+def committed(name: str = "table") -> str:
+    found = _between(name).search(PAGE.read_text())
     if found is None:
-        raise ValueError(f"{PAGE} has no place for the table")
+        raise ValueError(f"{PAGE} has no place for the {name}")
     return found[0]
 
 
 def write(table: str) -> None:
-    PAGE.write_text(_BETWEEN.sub(lambda _: table, PAGE.read_text()))
+    text = _between("table").sub(lambda _: table, PAGE.read_text())
+    PAGE.write_text(_between("dialects").sub(lambda _: dialects(), text))
