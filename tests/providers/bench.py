@@ -17,6 +17,8 @@ from infergate.chat.price import fit
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 from infergate.schedules.audit import audit
+from infergate.transport.http1 import HttpClient, Response
+from infergate.transport.request import Origin
 
 from tests.providers.kinds import KINDS, Kind
 from tests.providers.upstreams import Upstreams, upstreams
@@ -44,6 +46,26 @@ class Shown:
     error: openai.APIError | None = None
 
 
+@dataclass(frozen=True)
+class Sent:
+    headers: dict[str, str]
+    body: bytes
+
+
+class Tap:
+    """The gateway's way out, listened to: the mock's own journal keeps neither keys nor all of a foreign format."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self.sent: list[Sent] = []
+
+    async def send(
+        self, origin: Origin, method: str, path: str, headers: list[tuple[str, str]], body: bytes, **how: Any
+    ) -> Response:
+        self.sent.append(Sent(dict(headers), body))
+        return await self._http.send(origin, method, path, headers, body, **how)
+
+
 class Visit:
     """A fresh customer with credit, a real OpenAI client, one model behind one upstream."""
 
@@ -53,7 +75,7 @@ class Visit:
         self.model = model
         self.customer = customer
         self.mark = f"mark-{next(_marks)}"
-        """In every question, so that the upstream's journal can be searched for it."""
+        """In every question, so that what was sent for it can be found."""
         self.client = bench.client.with_options(api_key=customer.key)
         self.spent = 0
 
@@ -99,10 +121,9 @@ class Visit:
         assert receipt.cost <= receipt.hold
         return receipt
 
-    async def seen(self) -> list[dict[str, Any]]:
-        """What the mock upstream received of this visit."""
-        journal = (await self.bench.plain.get(f"{self.bench.upstreams.mock}/__aimock/journal")).json()
-        return [entry for entry in journal if self.mark in str(entry["body"])]
+    def sent(self) -> list[Sent]:
+        """What went out to the upstream for this visit, oldest first."""
+        return [sent for sent in self.bench.tap.sent if self.mark.encode() in sent.body]
 
 
 def charged(receipt: Receipt, units: dict[str, int]) -> None:
@@ -131,6 +152,7 @@ class Bench:
     client: openai.AsyncOpenAI
     plain: httpx.AsyncClient
     """For what does not go through the gateway."""
+    tap: Tap
 
     async def visit(self, kind: Kind, upstream: str) -> Visit:
         """`upstream` is mock, llama, or the name of a recorded reply."""
@@ -148,11 +170,12 @@ async def bench() -> AsyncIterator[Bench]:
         async with upstreams() as found, live_house(aws.endpoint, tables) as live:
             live.secrets.values["channels/vendor"] = KEY
             await live.house.shelf.apply(compile_file(parse(yaml.safe_dump(_catalog(found)))), "test")
+            live.house.http = tap = Tap(live.house.http)  # type: ignore[assignment]
             async with (
                 openai.AsyncOpenAI(base_url=f"{live.base_url}/v1", api_key="none", max_retries=0, timeout=20) as client,
                 httpx.AsyncClient() as plain,
             ):
-                yield Bench(live, found, client, plain)
+                yield Bench(live, found, client, plain, tap)
             books = await audit(live.house.ledger._store, live.rooms.tables)
             assert books.clean, books.broken
 

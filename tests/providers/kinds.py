@@ -37,9 +37,8 @@ class Kind:
         return found.dialect if found else None
 
     def recorded_names(self) -> list[str]:
-        return [
-            name.split("/")[1] for name in (*recorded.EXPECTED, *recorded.REFUSALS) if name.startswith(f"{self.kind}/")
-        ]
+        known = (*recorded.EXPECTED, *recorded.OTHER_FORMATS, *recorded.REFUSALS)
+        return [name.split("/")[1] for name in known if name.startswith(f"{self.kind}/")]
 
 
 def _without(*capabilities: str) -> frozenset[str]:
@@ -50,6 +49,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("openai"),
     Kind("azure", "/openai/v1", key_header="api-key"),
     Kind("azure", "/openai", {"api_version": "2024-10-21"}, key_header="api-key", form="deployments"),
+    Kind("anthropic", key_header="x-api-key", not_offered=_without("embeddings")),
     Kind("gemini", "/v1beta/openai"),
     Kind("mistral"),
     Kind("groq", "/openai/v1", not_offered=_without("embeddings")),

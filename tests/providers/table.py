@@ -38,8 +38,12 @@ class Trial:
 
 def trials(kind: Kind) -> list[Trial]:
     """A capability is tried against every upstream that can serve it in this kind's own form."""
-    found = [Trial(kind, capability, "mock") for capability in cases.MOCK if capability not in kind.not_offered]
-    if kind.dialect is not None and not kind.dialect.asks_for_usage:
+    offered = (capability for capability in cases.MOCK if capability not in {*kind.not_offered, "reasoning"})
+    found = [Trial(kind, capability, "mock") for capability in offered]
+    if kind.dialect is None:
+        # The mock speaks its format whole, thoughts included.
+        found.append(Trial(kind, "reasoning", "mock"))
+    elif not kind.dialect.asks_for_usage:
         # It reports usage unasked, which the mock does not.
         found.remove(Trial(kind, "stream", "mock"))
         found.append(Trial(kind, "stream", "reasoning.sse"))

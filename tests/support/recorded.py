@@ -35,6 +35,8 @@ def reply(kind: str, name: str) -> Reply:
     if name.endswith(".sse"):
         return Reply(200, "text/event-stream", raw)
     record = orjson.loads(raw)
+    if "source" not in record:
+        return Reply(200, "application/json", raw)
     return Reply(record["status"], "application/json", orjson.dumps(record["body"]))
 
 
@@ -93,6 +95,14 @@ EXPECTED: dict[str, Expected] = {
     "llamacpp/cached.json": Expected('{\n\t"ok" :true }', units={"input": 1, "cached_input": 23, "output": 27}),
     "llamacpp/reasoning.sse": Expected("4", FOUR, units={"input": 1, "cached_input": 23, "output": 12}),
 }
+
+OTHER_FORMATS: dict[str, Expected] = {
+    "anthropic/cached.json": Expected(
+        "Yes.",
+        units={"input": 50, "cached_input": 100_000, "cache_write": 456, "cache_write_1h": 100, "output": 5},
+    ),
+}
+"""Of kinds that speak no dialect of OpenAI's; their own tests read all that is recorded of them."""
 
 REFUSALS: dict[str, tuple[str, str | None, str | None]] = {
     "openai/refusal.json": (
