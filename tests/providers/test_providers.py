@@ -8,6 +8,7 @@ import time
 import pytest
 import yaml
 from infergate.catalog.file import ChannelTerms
+from infergate.store.signing import Credentials
 from infergate.wiring.gateway import providers
 
 from tests.providers.kinds import KINDS
@@ -23,7 +24,7 @@ def results() -> dict[Trial, str | None]:
 
 
 def test_every_kind_that_the_gateway_speaks_is_put_to_the_test() -> None:
-    assert {kind.kind for kind in KINDS} == set(providers(time.time))
+    assert {kind.kind for kind in KINDS} == set(providers(Credentials("a", "b"), time.time))
 
 
 @pytest.mark.parametrize("trial", TRIALS, ids=lambda t: f"{t.kind.name}-{t.capability}-{t.upstream}".replace(" ", "-"))
@@ -40,7 +41,7 @@ def test_the_page_says_what_is_refused_and_how_each_kind_is_configured() -> None
     sections = dict(section.split("\n", 1) for section in PAGE.read_text().split("\n### ")[1:])
 
     assert committed("dialects") == dialects()
-    assert set(sections) == set(providers(time.time))
+    assert set(sections) == set(providers(Credentials("a", "b"), time.time))
     for kind, section in sections.items():
         (block,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
         for terms in yaml.safe_load(block).values():

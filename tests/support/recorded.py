@@ -31,6 +31,9 @@ class Reply:
 
 def reply(kind: str, name: str) -> Reply:
     """`name` is that of the file: reasoning.sse, refusal.json."""
+    if kind == "bedrock":
+        answers = orjson.loads((FOLDER / kind / "answers.json").read_bytes())
+        return Reply(200, "application/json", orjson.dumps(answers[name.removesuffix(".json")]))
     raw = (FOLDER / kind / name).read_bytes()
     if name.endswith(".sse"):
         return Reply(200, "text/event-stream", raw)
@@ -100,6 +103,9 @@ OTHER_FORMATS: dict[str, Expected] = {
     "anthropic/cached.json": Expected(
         "Yes.",
         units={"input": 50, "cached_input": 100_000, "cache_write": 456, "cache_write_1h": 100, "output": 5},
+    ),
+    "bedrock/cached.json": Expected(
+        "Yes.", units={"input": 20, "cached_input": 3000, "cache_write": 600, "cache_write_1h": 1500, "output": 5}
     ),
 }
 """Of kinds that speak no dialect of OpenAI's; their own tests read all that is recorded of them."""

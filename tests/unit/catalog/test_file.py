@@ -14,6 +14,7 @@ from infergate.catalog.file import CatalogFile, ChannelTerms
 from infergate.catalog.read import CatalogRefused, Problem, parse, read_folder, read_texts
 from infergate.catalog.snapshot import dump, load
 from infergate.catalog.types import NEEDED_BUCKETS
+from infergate.store.signing import Credentials
 from infergate.wiring.gateway import providers
 
 COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
@@ -412,7 +413,7 @@ def test_all_that_is_malformed_is_listed_too() -> None:
 def test_every_kind_that_the_gateway_speaks_can_be_written_and_no_other() -> None:
     written = typing.get_args(ChannelTerms.model_fields["kind"].annotation)
 
-    assert set(written) == set(providers(time.time))
+    assert set(written) == set(providers(Credentials("a", "b"), time.time))
 
 
 def test_a_server_of_ones_own_needs_no_key_and_azure_may_have_a_dated_version() -> None:

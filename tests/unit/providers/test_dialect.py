@@ -121,13 +121,13 @@ def test_hints_go_only_to_who_knows_them(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_cache_markers_go_only_to_who_knows_them(kind: str) -> None:
+def test_cache_marks_go_only_to_who_knows_them_or_is_said_to(kind: str) -> None:
     text = {"type": "text", "text": "long"}
-    said = sent(kind, messages=[{"role": "user", "content": [{**text, "cache_control": {"type": "ephemeral"}}, text]}])
+    messages = [{"role": "user", "content": [{**text, "cache_control": {"type": "ephemeral"}}, text]}]
+    told = Target("", "theirs", options={"takes": "cache_control"})
 
-    kept = "cache_control" in said["messages"][0]["content"][0]
-    assert kept is (kind in {"openai", "azure", "openrouter"})
-    assert said["messages"][0]["content"][1] == text
+    assert ("cache_control" in str(sent(kind, messages=messages))) is (kind == "openrouter")
+    assert "cache_control" in str(sent(kind, messages=messages, target=told))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -187,15 +187,20 @@ def test_ollama_takes_images_as_data_only() -> None:
     assert sent("vllm", messages=image("https://a.example/cat.png"))["messages"]
 
 
-def test_reasoning_that_is_handed_back_stands_where_the_provider_looks_for_it() -> None:
-    message = {"role": "assistant", "content": "4", "reasoning_content": "2 + 2"}
+def test_reasoning_that_is_handed_back_stands_where_the_provider_looks_for_it_and_nowhere_else() -> None:
+    details = [{"type": "reasoning.text", "text": "2 + 2"}]
+    message = {"role": "assistant", "content": "4", "reasoning_content": "2 + 2", "reasoning_details": details}
+    bare = {"role": "assistant", "content": "4"}
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "2 + 2"}]}
 
-    assert sent("deepseek", messages=[message])["messages"] == [message]
-    assert sent("groq", messages=[message])["messages"] == [{"role": "assistant", "content": "4", "reasoning": "2 + 2"}]
-    assert sent("mistral", messages=[message])["messages"] == [
-        {"role": "assistant", "content": [thinking, {"type": "text", "text": "4"}]}
-    ]
+    def handed_back(kind: str) -> Any:
+        return sent(kind, messages=[message])["messages"][0]
+
+    assert handed_back("openai") == handed_back("gemini") == bare
+    assert handed_back("deepseek") == {**bare, "reasoning_content": "2 + 2"}
+    assert handed_back("groq") == {**bare, "reasoning": "2 + 2"}
+    assert handed_back("openrouter") == {**bare, "reasoning_details": details}
+    assert handed_back("mistral") == {**bare, "content": [thinking, {"type": "text", "text": "4"}]}
 
 
 def test_what_a_provider_calls_otherwise_or_does_in_silence_is_said_to_it() -> None:

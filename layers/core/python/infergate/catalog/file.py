@@ -63,8 +63,12 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-OPTIONS: dict[str, frozenset[str]] = {"azure": frozenset({"api_version"})}
-"""What a kind can be told besides."""
+OPTIONS: dict[str, frozenset[str]] = {
+    "anthropic": frozenset(),
+    "azure": frozenset({"api_version", "takes"}),
+    "bedrock": frozenset({"region"}),
+}
+"""What a kind can be told besides. Whoever speaks OpenAI's format, what it takes beside that."""
 
 
 class ChannelTerms(_Part):
@@ -118,7 +122,7 @@ class ChannelTerms(_Part):
     def kind_knows_its_options(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         kind = info.data.get("kind", "")
         for name in value:
-            if name not in OPTIONS.get(kind, ()):
+            if name not in OPTIONS.get(kind, {"takes"}):
                 raise ValueError(f"a channel of kind {kind} has no option {name!r}")
         return value
 

@@ -9,6 +9,9 @@ from typing import Any
 from infergate.kernel.errors import InvalidRequest
 from infergate.providers.quirks import HINTS, NEUTRAL, OPENAI, Dialect
 
+_THOUGHTS = frozenset({"reasoning_content", "reasoning", "reasoning_details"})
+"""What a model thought, on its own message, in any form that is about: a provider is handed back its own form only."""
+
 
 def express(body: dict[str, Any], endpoint: str, dialect: Dialect, output_field: str) -> dict[str, Any]:
     """`output_field`, if not empty, stands above the dialect's. Raises InvalidRequest."""
@@ -84,29 +87,21 @@ def _message(message: Any, where: str, dialect: Dialect) -> Any:
         raise _cannot(f"{where}.name", "the names of who speaks")
     if not dialect.image_urls:
         _check_images(message.get("content"), where)
-    if not dialect.cache_markers:
-        message = _unmarked(message)
     if message.get("role") == "developer" and not dialect.developer_role:
         return {**message, "role": "system"}
-    reasoning = message.get("reasoning_content")
-    if reasoning is None or dialect.reasoning == "reasoning_content":
+    if _THOUGHTS.isdisjoint(message):
         return message
-    rest = {name: value for name, value in message.items() if name != "reasoning_content"}
-    if dialect.reasoning == "reasoning":
-        return {**rest, "reasoning": reasoning}
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    rest = {name: value for name, value in message.items() if name not in _THOUGHTS}
+    if "cache_control" in dialect.takes and message.get("reasoning_details"):
+        # OpenRouter's own form, for the models that want their signatures back.
+        return {**rest, "reasoning_details": message["reasoning_details"]}
+    if not reasoning:
+        return rest
+    if dialect.reasoning != "thinking":
+        return {**rest, dialect.reasoning: reasoning}
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": reasoning}]}
     return {**rest, "content": [thinking, *_parts(rest.get("content"))]}
-
-
-def _unmarked(message: dict[str, Any]) -> dict[str, Any]:
-    content = message.get("content")
-    if not isinstance(content, list) or not any(isinstance(part, dict) and "cache_control" in part for part in content):
-        return message
-    parts = [
-        {name: value for name, value in part.items() if name != "cache_control"} if isinstance(part, dict) else part
-        for part in content
-    ]
-    return {**message, "content": parts}
 
 
 def _parts(content: Any) -> list[Any]:

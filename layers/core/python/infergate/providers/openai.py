@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 
 from infergate.providers.dialect import express
+from infergate.providers.plain import plain
 from infergate.providers.quirks import OPENAI, Quirks
 from infergate.providers.replies import MendedEvents, error_of, mended_answer
 from infergate.providers.sse import SseReader
@@ -21,7 +22,9 @@ class OpenAI:
         self._quirks = quirks
 
     def call(self, endpoint: str, body: dict[str, Any], target: Target) -> Call:
-        outgoing = express(body, endpoint, self._quirks.dialect, target.output_field)
+        dialect = self._quirks.dialect
+        body = plain(body, f"{dialect.takes} {target.options.get('takes', '')}")
+        outgoing = express(body, endpoint, dialect, target.output_field)
         outgoing["model"] = target.model
         headers = [("content-type", "application/json"), *headers_of(target, self._quirks)]
         return Call(path_of(endpoint, target, self._quirks), headers, dump_json(outgoing))

@@ -21,8 +21,6 @@ class Dialect:
     """False: a developer's message goes out as a system message, which it is."""
     hints: bool = True
     """False: HINTS are left out."""
-    cache_markers: bool = True
-    """False: `cache_control` in a part of a message, which is Anthropic's, is left out: it changes no answer either."""
     lacks: frozenset[str] = frozenset()
     """Fields of OpenAI's that it refuses, or ignores in silence. A value that is NEUTRAL is left out, any other refused."""
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -34,6 +32,8 @@ class Dialect:
     json_schema: bool = True
     image_urls: bool = True
     """False: it takes images as data only."""
+    takes: str = ""
+    """What it takes beside OpenAI's fields, in the words of plain.py; a channel's option `takes` adds to it."""
     reasoning: Literal["reasoning_content", "reasoning", "thinking"] = "reasoning_content"
     """Where an assistant's message that is handed back holds its reasoning; `thinking`: as a part of its content."""
     embeddings: bool = True
@@ -113,7 +113,6 @@ GEMINI = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
-        cache_markers=False,
         lacks=_lacks(
             *("frequency_penalty", "presence_penalty", "seed", "logit_bias", "logprobs", "top_logprobs"),
             "parallel_tool_calls",
@@ -149,7 +148,7 @@ MISTRAL = Quirks(
         asks_for_usage=False,
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("logit_bias", "logprobs", "top_logprobs"),
         renamed={"seed": "random_seed"},
         custom_tools=False,
@@ -169,7 +168,7 @@ GROQ = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("n", "logprobs", "top_logprobs", "logit_bias"),
         message_names=False,
         custom_tools=False,
@@ -187,7 +186,7 @@ DEEPSEEK = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("n", "seed", "logit_bias", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -205,7 +204,7 @@ XAI = Quirks(
     Dialect(
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs"),
         custom_tools=False,
         embeddings=False,
@@ -220,7 +219,7 @@ TOGETHER = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("logprobs", "top_logprobs", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -238,7 +237,7 @@ FIREWORKS = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks(),
         adds={"context_length_exceeded_behavior": "error"},
         custom_tools=False,
@@ -253,6 +252,7 @@ OPENROUTER = Quirks(
     Dialect(
         output_field="max_tokens",
         hints=False,
+        takes="reasoning cache_control",
         lacks=_lacks("n"),
         adds={"provider": {"require_parameters": True}},
         custom_tools=False,
@@ -269,7 +269,7 @@ OPENROUTER = Quirks(
 # log. Errors were top-level before 0.10.1 (vllm-project/vllm#22099), in streams too; `reasoning_content` became `reasoning`.
 VLLM = Quirks(
     Dialect(
-        developer_role=False, hints=False, cache_markers=False, lacks=_lacks(), custom_tools=False, strict_tools=False
+        developer_role=False, hints=False, takes="reasoning", lacks=_lacks(), custom_tools=False, strict_tools=False
     ),
     Replies(reasoning_in="reasoning"),
 )
@@ -281,7 +281,7 @@ OLLAMA = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("n", "logit_bias", "tool_choice", "parallel_tool_calls"),
         custom_tools=False,
         strict_tools=False,
@@ -298,7 +298,7 @@ LLAMACPP = Quirks(
         output_field="max_tokens",
         developer_role=False,
         hints=False,
-        cache_markers=False,
+        takes="reasoning",
         lacks=_lacks("n"),
         custom_tools=False,
         dimensions=None,
