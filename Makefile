@@ -6,7 +6,7 @@ UV := .tools/uv/bin/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 VENV := .venv/bin
 
-.PHONY: help run test check build bench prove soak clean install test-lambda
+.PHONY: help run test check build bench prove soak clean install test-lambda providers
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -44,6 +44,9 @@ test: install ## the whole suite
 test-lambda: install ## the gateway behind the real Lambda Web Adapter (builds it once, with cargo)
 	@$(VENV)/python -m tools.adapter
 	@$(VENV)/python -m pytest tests/lambda_adapter
+
+providers: install ## every kind of provider against everything it offers; the table goes into docs/providers.md
+	@$(VENV)/python -m tests.providers
 
 prove: install ## attack the ledger: crashes, a model, random sequences, peers' bugs, mutants; one table
 	@$(VENV)/python -m tests.prove

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import yaml
 from infergate.catalog.compile import compile_file
 from infergate.catalog.read import parse
 from infergate.kernel.money import cost_of, usd
@@ -90,6 +91,35 @@ async def test_a_stream_whose_first_event_is_an_error_costs_nothing_and_is_a_pla
     receipt = await paid(live, customer, answer)
     assert answer.status_code in (200, 502)
     assert receipt.cost <= receipt.hold
+
+
+async def test_a_request_that_no_provider_can_express_is_refused_with_its_field_and_costs_nothing(live: Live) -> None:
+    await with_channel(live, kind="groq")
+    customer = await live.customer()
+    before = len(await live.upstream_requests())
+
+    answer = await live.chat(customer, n=2)
+
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "n")
+    receipt = await paid(live, customer, answer)
+    assert (receipt.cost, receipt.reason) == (0, "no provider can express it")
+    assert len(await live.upstream_requests()) == before
+
+
+async def test_what_one_provider_cannot_express_goes_to_the_next(live: Live) -> None:
+    second = {"channel": "second", "upstream_model": "demo-chat", "price_book": "demo-chat", "priority": 2}
+    terms = yaml.safe_load((ROOT / "catalog" / "house.yaml").read_text())
+    terms["models"]["demo-chat"]["routes"]["demo-chat-b"] = second
+    terms["channels"]["second"] = {**terms["channels"]["demo"], "base_url": f"{live.upstream_url}/v1", "enabled": True}
+    terms["channels"]["demo"] = {**terms["channels"]["second"], "kind": "groq"}
+    await live.house.shelf.apply(compile_file(parse(yaml.safe_dump(terms))), "test")
+    customer = await live.customer()
+
+    answer = await live.chat(customer, n=2)
+
+    receipt = await paid(live, customer, answer)
+    assert (answer.status_code, receipt.route) == (200, "demo-chat-b")
+    assert [attempt["outcome"] for attempt in receipt.attempts] == ["not expressible", "answered"]
 
 
 async def test_an_empty_answer_costs_nothing(live: Live) -> None:

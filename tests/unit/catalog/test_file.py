@@ -1,5 +1,7 @@
 """catalog.yaml: the committed one is good, and every kind of mistake is refused with the place where it stands."""
 
+import time
+import typing
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -8,9 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from infergate.catalog.compile import compile_file
-from infergate.catalog.file import CatalogFile
+from infergate.catalog.file import CatalogFile, ChannelTerms
 from infergate.catalog.read import CatalogRefused, Problem, parse, read_folder, read_texts
+from infergate.catalog.snapshot import dump, load
 from infergate.catalog.types import NEEDED_BUCKETS
+from infergate.store.signing import Credentials
+from infergate.wiring.gateway import providers
 
 COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
 
@@ -206,6 +211,8 @@ def test_the_small_catalog_of_these_tests_is_valid() -> None:
         ("channels/one/enabled", 1, "channels.one.enabled"),
         ("channels/one/idle_timeout_s", 0, "channels.one.idle_timeout_s"),
         ("channels/one/output_field", "n_predict", "channels.one.output_field"),
+        ("channels/one/options", {"api_version": "1"}, "channels.one.options"),
+        ("channels/one/options", {"region": 5}, "channels.one.options"),
         # What nobody knows.
         ("channels/one/timeout", 5, "channels.one.timeout"),
         ("models/chatty/price", "1.00", "models.chatty.price"),
@@ -401,3 +408,23 @@ def test_all_that_is_malformed_is_listed_too() -> None:
         "models.chatty.context",
         "plans.starter.concurrency",
     ]
+
+
+def test_every_kind_that_the_gateway_speaks_can_be_written_and_no_other() -> None:
+    written = typing.get_args(ChannelTerms.model_fields["kind"].annotation)
+
+    assert set(written) == set(providers(Credentials("a", "b"), time.time))
+
+
+def test_a_server_of_ones_own_needs_no_key_and_azure_may_have_a_dated_version() -> None:
+    own = {"kind": "ollama", "base_url": "http://127.0.0.1:11434/v1"}
+    azure = {
+        "kind": "azure",
+        "base_url": "https://r.openai.azure.com/openai",
+        "secret": "azure",
+        "options": {"api_version": "2024-10-21"},
+    }
+
+    assert parse(with_value("channels/one", own)).channels["one"].secret == ""
+    snapshot = load(dump(compile_file(parse(with_value("channels/one", azure)))))
+    assert snapshot.models["chatty"].routes[0].channel.options == {"api_version": "2024-10-21"}

@@ -13,8 +13,6 @@ from infergate.chat.types import InferenceRequest
 from infergate.limits.rates import Standings
 from infergate.limits.rules import Limit, Standing
 
-OPENAIS = "max_completion_tokens"
-
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -46,7 +44,7 @@ def standings(requests: tuple[int, int] = (60, 1), tokens: tuple[int, int] = (10
 def test_exactly_one_limit_goes_out_and_it_is_the_one_that_is_held_for(
     body: dict[str, Any], limits: dict[str, int | None], output: int
 ) -> None:
-    outgoing = outgoing_body(request({**body, **limits}), output, OPENAIS)
+    outgoing = outgoing_body(request({**body, **limits}), output)
 
     assert [outgoing[name] for name in OUTPUT_FIELDS if name in outgoing] == [output]
     assert {n: v for n, v in outgoing.items() if n not in OUTPUT_FIELDS} == {
@@ -56,29 +54,24 @@ def test_exactly_one_limit_goes_out_and_it_is_the_one_that_is_held_for(
 
 @pytest.mark.parametrize("name", OUTPUT_FIELDS)
 def test_the_limit_goes_out_under_the_name_that_the_caller_used(name: str) -> None:
-    assert outgoing_body(request({name: 500}), 64, OPENAIS) == {name: 64}
+    assert outgoing_body(request({name: 500}), 64) == {name: 64}
 
 
 @pytest.mark.parametrize("body", [{}, {"max_tokens": None}, {"max_tokens": None, "max_completion_tokens": None}])
 def test_who_set_no_limit_gets_one_under_openais_name(body: dict[str, Any]) -> None:
-    assert outgoing_body(request(body), 64, OPENAIS) == {"max_completion_tokens": 64}
-
-
-@pytest.mark.parametrize("body", [{}, {"max_tokens": 500}, {"max_completion_tokens": 500}])
-def test_a_channel_that_knows_only_max_tokens_gets_the_limit_under_that_name(body: dict[str, Any]) -> None:
-    assert outgoing_body(request(body), 64, "max_tokens") == {"max_tokens": 64}
+    assert outgoing_body(request(body), 64) == {"max_completion_tokens": 64}
 
 
 def test_the_callers_body_is_left_as_it_is() -> None:
     asked = request({"max_tokens": 500})
 
-    outgoing_body(asked, 64, OPENAIS)
+    outgoing_body(asked, 64)
 
     assert asked.body == {"max_tokens": 500}
 
 
 def test_embeddings_go_out_without_a_limit() -> None:
-    assert outgoing_body(request({"input": "a"}, "embedding"), 0, OPENAIS) == {"input": "a"}
+    assert outgoing_body(request({"input": "a"}, "embedding"), 0) == {"input": "a"}
 
 
 @LAW

@@ -78,7 +78,15 @@ CHAT_FAULTS: list[tuple[str, Any, str]] = [
     *(("stream_options", value, "stream_options") for value in ({}, {"include_usage": True}, [], "", 0, False)),
     *(
         (name, value, name)
-        for name in ("web_search_options", "prediction", "audio")
+        for name in (
+            "web_search_options",
+            "prediction",
+            "audio",
+            "plugins",
+            "models",
+            "search_parameters",
+            "extra_body",
+        )
         for value in ({}, [], "", 0, {"a": 1})
     ),
     *(("functions", value, "functions") for value in ([], [{"name": "f"}])),

@@ -61,7 +61,7 @@ def headers(error: BaseException) -> dict[bytes, bytes]:
 
 
 def test_every_error_raised_on_purpose_has_a_row() -> None:
-    leaves = {c for c in family() if not c.__subclasses__()}
+    leaves = {c for c in family() if not any(b.__module__ == errors.__name__ for b in c.__subclasses__())}
 
     assert {type(row[0]) for row in ROWS} == leaves
 

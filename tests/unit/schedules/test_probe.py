@@ -96,4 +96,7 @@ def test_only_kinds_with_a_call_that_costs_nothing_are_probed() -> None:
 
     assert probe_call("openai", target) == MODELS
     assert probe_call("openai", Target("https://provider.example/v1", "")) == Call("/models", [], b"")
+    assert probe_call("groq", target) == MODELS
+    azure = Target("https://r.openai.azure.com/openai", "", "key-1", {"api_version": "2024-10-21"})
+    assert probe_call("azure", azure) == Call("/models?api-version=2024-10-21", [("api-key", "key-1")], b"")
     assert probe_call("something else", target) is None

@@ -8,7 +8,16 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from infergate.catalog.types import SERVICE_TIERS
 from infergate.kernel.money import usd
@@ -54,12 +63,36 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+OPTIONS: dict[str, frozenset[str]] = {
+    "anthropic": frozenset(),
+    "azure": frozenset({"api_version", "takes"}),
+    "bedrock": frozenset({"region"}),
+}
+"""What a kind can be told besides. Whoever speaks OpenAI's format, what it takes beside that."""
+
+
 class ChannelTerms(_Part):
-    kind: Literal["openai", "anthropic", "bedrock"]
+    kind: Literal[
+        "openai",
+        "azure",
+        "anthropic",
+        "bedrock",
+        "gemini",
+        "mistral",
+        "groq",
+        "deepseek",
+        "xai",
+        "together",
+        "fireworks",
+        "openrouter",
+        "vllm",
+        "ollama",
+        "llamacpp",
+    ]
     base_url: str = Field(pattern=r"^https?://[^\s?#@]+$")
-    secret: str = Field(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
+    secret: str = Field("", pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")
     enabled: bool = True
-    output_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    output_field: Literal["max_completion_tokens", "max_tokens", ""] = ""
     first_byte_timeout_s: int = Field(60, ge=1, le=300)
     idle_timeout_s: int = Field(30, ge=1, le=300)
     answer_timeout_s: int = Field(300, ge=1, le=600)
@@ -83,6 +116,15 @@ class ChannelTerms(_Part):
         if not self.secret and self.kind not in WITHOUT_SECRET:
             raise ValueError("it needs a secret: the name of one in Secrets Manager")
         return self
+
+    @field_validator("options")
+    @classmethod
+    def kind_knows_its_options(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        kind = info.data.get("kind", "")
+        for name in value:
+            if name not in OPTIONS.get(kind, {"takes"}):
+                raise ValueError(f"a channel of kind {kind} has no option {name!r}")
+        return value
 
     @model_validator(mode="after")
     def a_signature_is_for_one_region(self) -> Self:

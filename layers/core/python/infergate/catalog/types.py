@@ -35,8 +35,8 @@ class Channel:
     secret: str
     """Its name in Secrets Manager below the deployment's prefix; empty where the function's own role opens it."""
     enabled: bool = True
-    output_field: str = "max_completion_tokens"
-    """What this provider calls the limit of a chat's output."""
+    output_field: str = ""
+    """What this one server calls the limit of a chat's output; empty: what its kind calls it."""
     first_byte_timeout_s: int = 60
     idle_timeout_s: int = 30
     answer_timeout_s: int = 300

@@ -36,7 +36,7 @@ async def call(
     provider = provider_of(house, route)
     channel = route.channel
     secret = await house.secrets.value(house.channel_secret_prefix + channel.secret) if channel.secret else ""
-    target = Target(channel.base_url, route.upstream_model, secret, channel.options)
+    target = Target(channel.base_url, route.upstream_model, secret, channel.options, channel.output_field)
     outgoing = provider.call(request.endpoint, body, target)
     origin, base = parse_url(channel.base_url)
     try:

@@ -21,7 +21,7 @@ from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
 from infergate.chat.routing import Doors, Resting, all_rest, buyer_of, no_route
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
-from infergate.kernel.errors import Unavailable, UpstreamFailed
+from infergate.kernel.errors import InvalidRequest, Unavailable, UpstreamFailed
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.money import Nanos
 from infergate.ledger.types import Receipt
@@ -44,7 +44,7 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
     job = Job(house, request, reply, model, taken, doors, admission, started)
     try:
         await job.run()
-    except (UpstreamFailed, Unavailable):
+    except (UpstreamFailed, Unavailable, InvalidRequest):
         raise
     except Exception:
         # A bug of ours is our loss. (A worker that dies instead leaves the hold to the sweep, with the same result.)
@@ -121,7 +121,8 @@ class Job:
         self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
 
     async def run(self) -> None:
-        failure: UpstreamFailed | Unavailable = Unavailable("no channel to this model is ready")
+        failure: UpstreamFailed | Unavailable | None = None
+        refused: InvalidRequest | None = None
         resting: list[Resting] = []
         for offer in in_order(self.taken, self.request.wishes, self.house.chance):
             began = self.house.clock()
@@ -135,6 +136,10 @@ class Job:
             self.offer, self.entered = offer, entered
             try:
                 return await self._try(offer.route)
+            except InvalidRequest as error:
+                # This provider cannot express the request; another may.
+                refused = error
+                self.attempts.note(offer.route, "not expressible", began, self.house.clock())
             except (UpstreamFailed, Unavailable) as error:
                 failure = error
                 self.attempts.note(offer.route, attempts.outcome_of(error), began, self.house.clock())
@@ -144,10 +149,13 @@ class Job:
                         break
             finally:
                 await self._leave()
-        if resting and self.offer is None:
+        if failure is None and resting:
             failure = all_rest(resting)
+        if failure is None and refused is not None:
+            await self.settle(Bill("no provider can express it"))
+            raise refused
         await self.settle(Bill("upstream failed before any output"))
-        raise failure
+        raise failure or Unavailable("no channel to this model is ready")
 
     async def _enter(self, route: Route) -> Entered | Resting:
         hold = self.admission.hold
@@ -160,8 +168,8 @@ class Job:
             await self.doors.leave(entered)
 
     async def _try(self, route: Route) -> None:
-        """Raises UpstreamFailed or Unavailable if nothing was sent yet."""
-        body = outgoing_body(self.request, self.admission.output, route.channel.output_field)
+        """Raises InvalidRequest, UpstreamFailed or Unavailable if nothing was sent yet."""
+        body = outgoing_body(self.request, self.admission.output)
         await (self._stream(body, route) if self.request.stream else self._whole(body, route))
 
     async def _began(self, route: Route, began: float) -> None:

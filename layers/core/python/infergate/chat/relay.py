@@ -128,7 +128,8 @@ def answer_bytes(answer: dict[str, Any]) -> int:
 
 
 def _head(event: dict[str, Any]) -> dict[str, Any]:
-    return {name: event[name] for name in ("id", "object", "created", "model") if name in event}
+    """Empty where the event has none: Azure begins with an event about the prompt whose id and model are empty."""
+    return {name: event[name] for name in ("id", "object", "created", "model") if event.get(name)}
 
 
 def _text_bytes(choice: Any) -> int:

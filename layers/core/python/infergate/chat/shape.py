@@ -13,16 +13,16 @@ from infergate.providers.wire_json import dump_json
 OUTPUT_FIELDS = ("max_tokens", "max_completion_tokens")
 
 
-def outgoing_body(request: InferenceRequest, output: int, output_field: str) -> dict[str, Any]:
-    """The caller's body with the output limit that its hold covers, under a name that the channel knows.
+def outgoing_body(request: InferenceRequest, output: int) -> dict[str, Any]:
+    """The caller's body with the output limit that its hold covers, under the name that the caller used.
 
-    A provider that knows `max_completion_tokens` also knows the older `max_tokens`, so there the caller's choice stands.
+    A provider that knows only the older `max_tokens` is given that: its dialect sees to it.
     """
     if request.kind != "chat":
         return request.body
     given = [name for name in OUTPUT_FIELDS if request.body.get(name) is not None]
     body = {name: value for name, value in request.body.items() if name not in OUTPUT_FIELDS}
-    body[given[-1] if given and output_field != "max_tokens" else output_field] = output
+    body[given[-1] if given else "max_completion_tokens"] = output
     return body
 
 

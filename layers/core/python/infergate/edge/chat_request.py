@@ -21,8 +21,28 @@ _UNPRICED = {
     "functions": "the deprecated functions (use tools)",
     "background": "background answers",
     "best_of": "answers that are generated and not returned",
+    # Other providers' own, which a compatible API behind us might honour.
+    **dict.fromkeys(("web_search", "enable_search", "search_options", "search_parameters"), "web search"),
+    **dict.fromkeys(
+        ("plugins", "mcp_servers", "server_tools", "data_sources", "documents"), "what a provider's plugins do"
+    ),
+    **dict.fromkeys(("compound_custom", "search_settings", "safety_model", "guardrails"), "what a second model does"),
+    **dict.fromkeys(("models", "route", "preset"), "another choice of models than this catalog's"),
+    **dict.fromkeys(("speed", "inference_geo"), "another speed or place"),
+    "transforms": "changes that a provider makes to a prompt",
+    "deferred": "answers that come later",
+    "extra_body": "fields inside extra_body (a client puts them beside the others)",
 }
 """Fields that cost extra and have no price here yet: refused, never free."""
+_OTHER_NAMES = {
+    **dict.fromkeys(("n_predict", "num_predict", "max_new_tokens", "max_output_tokens"), "max_completion_tokens"),
+    **dict.fromkeys(
+        ("maxTokens", "maxCompletionTokens", "max_length", "max_tokens_to_sample"), "max_completion_tokens"
+    ),
+    **dict.fromkeys(("n_cmpl", "candidate_count", "candidateCount", "num_return_sequences"), "n"),
+    **dict.fromkeys(("streamOptions", "serviceTier", "extraBody"), "the spelling with underscores"),
+}
+"""By these names some servers take a limit above the one that is held for: llama.cpp's n_predict overrides max_tokens."""
 
 
 def parse_chat(body: bytes, request_id: str) -> InferenceRequest:
@@ -141,6 +161,9 @@ def _refuse_unpriced(values: dict[str, Any]) -> None:
     for name, what in _UNPRICED.items():
         if values.get(name) is not None:
             raise InvalidRequest(f"There is no price for {what} here yet, so it cannot be used.", name)
+    for name, ours in _OTHER_NAMES.items():
+        if name in values:
+            raise InvalidRequest(f"Use {ours} instead of {name}.", name)
     if values.get("modalities") not in (None, ["text"]):
         raise InvalidRequest("Only text output has a price here yet.", "modalities")
     tools = values.get("tools")

@@ -1,84 +1,72 @@
-"""Providers that speak OpenAI's wire format. Requests go out nearly as they came; usage is normalised."""
+"""Providers that speak OpenAI's wire format, each with its quirks. Requests go out nearly as they came."""
 
 from typing import Any
+from urllib.parse import quote
 
+from infergate.providers.dialect import express
 from infergate.providers.plain import plain
+from infergate.providers.quirks import OPENAI, Quirks
+from infergate.providers.replies import MendedEvents, error_of, mended_answer
 from infergate.providers.sse import SseReader
-from infergate.providers.types import USAGE_MAX, Call, Events, Refusal, Target, Usage
+from infergate.providers.types import Call, Events, Refusal, Target, Usage
+from infergate.providers.usage import in_openais_form, read_usage
 from infergate.providers.wire_json import dump_json, parse_json
 
 
 class OpenAI:
-    """https://platform.openai.com/docs/api-reference, as of late 2026. The channel's option `takes` says what its provider
-    takes beside that: see plain.py."""
+    """https://platform.openai.com/docs/api-reference, as of late 2026, but for the quirks."""
 
     stream_type = b"text/event-stream"
 
+    def __init__(self, quirks: Quirks = OPENAI) -> None:
+        self._quirks = quirks
+
     def call(self, endpoint: str, body: dict[str, Any], target: Target) -> Call:
-        outgoing = {**plain(body, target.options.get("takes", "")), "model": target.model}
-        if outgoing.get("stream"):
-            # Always asked for, whatever the client wants to see: it is what the charge is made from.
-            outgoing["stream_options"] = {**(outgoing.get("stream_options") or {}), "include_usage": True}
-        headers = [("content-type", "application/json"), ("authorization", f"Bearer {target.secret}")]
-        return Call(f"/{endpoint}", headers, dump_json(outgoing))
+        dialect = self._quirks.dialect
+        body = plain(body, f"{dialect.takes} {target.options.get('takes', '')}")
+        outgoing = express(body, endpoint, dialect, target.output_field)
+        outgoing["model"] = target.model
+        headers = [("content-type", "application/json"), *headers_of(target, self._quirks)]
+        return Call(path_of(endpoint, target, self._quirks), headers, dump_json(outgoing))
 
     def answer(self, endpoint: str, body: dict[str, Any], raw: bytes) -> dict[str, Any] | None:
         answer = parse_json(raw)
+        if self._quirks.replies is not None:
+            return mended_answer(answer, self._quirks.replies)
         return answer if isinstance(answer, dict) else None
 
     def events(self, body: dict[str, Any]) -> Events:
-        return SseReader()
+        return SseReader() if self._quirks.replies is None else MendedEvents(self._quirks.replies)
 
     def refusal(self, raw: bytes) -> Refusal:
         answer = parse_json(raw)
-        error = answer.get("error") if isinstance(answer, dict) else None
-        return (
-            refusal_of(error.get("message"), error.get("code"), error.get("param"))
-            if isinstance(error, dict)
-            else Refusal()
-        )
+        if self._quirks.replies is not None:
+            error = error_of(answer)
+        else:
+            error = answer.get("error") if isinstance(answer, dict) else None
+        if not isinstance(error, dict):
+            return Refusal()
+        return refusal_of(error.get("message"), error.get("code"), error.get("param"))
 
     def usage(self, answer: dict[str, Any]) -> Usage | None:
-        wire = answer.get("usage")
-        if wire is None:
-            return None
-        if not isinstance(wire, dict):
-            raise ValueError("usage is not an object")
-        prompt = _count(wire, "prompt_tokens", required=True)
-        # A chat's output that is not reported is missing, not 0: embeddings alone have none.
-        output = _count(wire, "completion_tokens", required="choices" in answer)
-        details = wire.get("prompt_tokens_details")
-        details = details if isinstance(details, dict) else {}
-        cached = _count(details, "cached_tokens", required=False)
-        written = _count(details, "cache_write_tokens", required=False)
-        written_1h = _count(details, "cache_write_1h_tokens", required=False)
-        if cached + written + written_1h > prompt:
-            raise ValueError("more tokens cached than sent")
-        details = wire.get("completion_tokens_details")
-        details = details if isinstance(details, dict) else {}
-        reasoning = _count(details, "reasoning_tokens", required=False)
-        if reasoning > output:
-            raise ValueError("more tokens reasoned than put out")
-        units = {
-            "input": prompt - cached - written - written_1h,
-            "cached_input": cached,
-            "cache_write": written,
-            "cache_write_1h": written_1h,
-            "output": output - reasoning,
-            "reasoning": reasoning,
-        }
-        return Usage({bucket: count for bucket, count in units.items() if count}, wire)
+        wire, chat = answer.get("usage"), "choices" in answer
+        if self._quirks.replies is not None:
+            wire = in_openais_form(wire, self._quirks.replies, chat=chat)
+        return read_usage(wire, chat=chat)
 
 
-def _count(counts: dict[str, Any], name: str, *, required: bool) -> int:
-    value = counts.get(name)
-    if value is None and not required:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= USAGE_MAX:
-        # Numbers are shown, text never: this goes into a log, and a provider may echo a prompt.
-        shown = str(value)[:40] if isinstance(value, int | float) else type(value).__name__
-        raise ValueError(f"{name} is {shown}")
-    return value
+def path_of(endpoint: str, target: Target, quirks: Quirks) -> str:
+    version = target.options.get("api_version")
+    if not version or not quirks.deployments:
+        return f"/{endpoint}"
+    deployment = f"/deployments/{quote(target.model, safe='')}" if target.model else ""
+    return f"{deployment}/{endpoint}?api-version={quote(version, safe='')}"
+
+
+def headers_of(target: Target, quirks: Quirks) -> list[tuple[str, str]]:
+    if not target.secret:
+        return []
+    return [(quirks.key_header, target.secret if quirks.key_header == "api-key" else f"Bearer {target.secret}")]
 
 
 def refusal_of(message: Any, code: Any, param: Any) -> Refusal:

@@ -1,5 +1,7 @@
 """A call that costs nothing and shows that a provider answers and takes our key."""
 
+from infergate.providers.openai import headers_of, path_of
+from infergate.providers.quirks import KINDS
 from infergate.providers.types import Call, Target
 
 
@@ -8,6 +10,6 @@ def probe_call(kind: str, target: Target) -> Call | None:
 
     OpenAI's is https://platform.openai.com/docs/api-reference/models/list, and whoever speaks its format has it too.
     """
-    if kind != "openai":
+    if kind not in KINDS:
         return None
-    return Call("/models", [("authorization", f"Bearer {target.secret}")] if target.secret else [], b"")
+    return Call(path_of("models", target, KINDS[kind]), headers_of(target, KINDS[kind]), b"")

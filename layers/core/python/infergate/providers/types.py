@@ -31,6 +31,8 @@ class Target:
     model: str
     secret: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
+    output_field: str = ""
+    """The operator's word for what this one server calls the output limit; empty: what its kind calls it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ from infergate.limits.rates import Rates
 from infergate.providers.anthropic import Anthropic
 from infergate.providers.bedrock import Bedrock
 from infergate.providers.openai import OpenAI
+from infergate.providers.quirks import KINDS
+from infergate.providers.types import Provider
 from infergate.store import aws
 from infergate.store.client import Store
 from infergate.store.secrets import Secrets
@@ -41,6 +43,12 @@ def credentials(environment: Mapping[str, str]) -> Credentials:
     return Credentials(
         environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"], environment.get("AWS_SESSION_TOKEN")
     )
+
+
+def providers(role: Credentials, clock: Clock) -> dict[str, Provider]:
+    """One for each kind of channel that a catalog may name."""
+    compatible = {kind: OpenAI(quirks) for kind, quirks in KINDS.items()}
+    return {**compatible, "anthropic": Anthropic(clock), "bedrock": Bedrock(role, clock)}
 
 
 def house(
@@ -67,7 +75,7 @@ def house(
         secrets=secrets,
         channel_secret_prefix=environment["CHANNEL_SECRET_PREFIX"],
         http=http,
-        providers={"openai": OpenAI(), "anthropic": Anthropic(clock), "bedrock": Bedrock(role, clock)},
+        providers=providers(role, clock),
         clock=clock,
         entropy=os.urandom,
         chance=random.random,
