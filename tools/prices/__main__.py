@@ -1,4 +1,7 @@
-"""`python -m tools.prices generate|check`: catalog/models.yaml, from two price packages. Exit status: 1 where a person is needed."""
+"""`python -m tools.prices generate|check`: catalog/models.yaml, from two price packages.
+
+Exit status 1: a person is needed.
+"""
 
 import difflib
 import sys
@@ -17,6 +20,9 @@ MODELS = Path(__file__).parents[2] / "catalog" / "models.yaml"
 _ON = click.option(
     "--on", type=click.DateTime(["%Y-%m-%d"]), default=lambda: datetime.now(UTC), help="The day whose prices count."
 )
+_FILE = click.option(
+    "--file", type=click.Path(dir_okay=False, path_type=Path), default=MODELS, help="Instead of catalog/models.yaml."
+)
 
 
 def catalog_on(on: date) -> tuple[str, Findings]:
@@ -33,22 +39,25 @@ def main() -> None:
 
 @main.command()
 @_ON
-def generate(on: datetime) -> None:
+@_FILE
+def generate(on: datetime, file: Path) -> None:
     """Write catalog/models.yaml: all that agrees, or is signed off."""
     body, findings = catalog_on(on.date())
-    MODELS.parent.mkdir(exist_ok=True)
-    MODELS.write_text(HEADER.format(on=on.date()) + body)
+    file.write_text(HEADER.format(on=on.date()) + body)
     _tell(findings)
     sys.exit(0 if findings.clean else 1)
 
 
 @main.command()
 @_ON
-def check(on: datetime) -> None:
+@_FILE
+def check(on: datetime, file: Path) -> None:
     """Compare catalog/models.yaml with what would be generated, and list every difference that nobody has signed off."""
     body, findings = catalog_on(on.date())
-    _, _, committed = MODELS.read_text().partition("\n")
-    changes = list(difflib.unified_diff(committed.splitlines(), body.splitlines(), "committed", "generated", lineterm="", n=1))
+    _, _, committed = file.read_text().partition("\n")
+    changes = list(
+        difflib.unified_diff(committed.splitlines(), body.splitlines(), "committed", "generated", lineterm="", n=1)
+    )
     for line in changes:
         click.echo(line)
     _tell(findings)
@@ -57,11 +66,11 @@ def check(on: datetime) -> None:
 
 def _tell(findings: Findings) -> None:
     _list("differences that nobody has signed off: model, bucket, genai-prices, models.dev, percent", findings.open)
-    for difference in findings.open:
-        click.echo(_entry(difference))
     _list("models without an owner, a day of release or a limit", findings.missing)
     _list("service tiers not sold, since the second opinion is missing or another one", findings.tiers)
-    _list("price changes ahead", findings.upcoming)
+    _list("coming prices that nobody has signed off: to be settled before that day", findings.coming)
+    for difference in (*findings.open, *findings.coming):
+        click.echo(_entry(difference))
     _list("sign-offs that no longer count, or that nothing needs", findings.unused)
     _list("left out", findings.left_out)
 

@@ -1,7 +1,7 @@
 """Where two sources differ by more than 1 %, and which of these differences a person has signed off."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from tools.prices.offer import Offer, Prices, Rates
@@ -12,7 +12,8 @@ TOLERANCE = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`bucket` is a path: "input", "above.200000.output", "flex.input", "above.1" (the first threshold), "context".
+    """`bucket` is a path: "input", "above.1" (the first threshold), "above.1.output" (a rate above it), "above" (how many
+    thresholds there are), "flex.input" (in a service tier), "from.2027-01-01.input" (a coming price), "context".
 
     A value is None where the source says nothing.
     """
@@ -46,20 +47,27 @@ class Outcome:
     tiers: tuple[Difference, ...] = ()
 
 
-def reconcile(
-    name: str, one: Offer, two: Offer, ratios: Mapping[str, Ratio], ignored: Iterable[str], signed: "Signed"
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a vendor's entry in selection.yaml says on how to compare."""
+
+    ratios: Mapping[str, Ratio] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+
+
+def reconcile(name: str, one: Offer, two: Offer, rules: Rules, signed: "Signed", prefix: str = "") -> Outcome:
     """`one` is genai-prices', and what is sold where they agree; a sign-off may say otherwise for a bucket."""
+    terms = _Terms(two.silent, rules)
     limits, open_limits = _limits(name, one, two, signed)
-    prices, open_prices = _prices(name, "", one.prices, two.prices, _Terms(two.silent, ratios, ignored), signed)
+    prices, open_prices = _prices(name, prefix, one.prices, two.prices, terms, signed)
     tiers: dict[str, Prices] = {}
     open_tiers: list[Difference] = []
     for tier, listed in one.service_tiers.items():
         second = two.service_tiers.get(tier)
         if second is None:
-            open_tiers.append(Difference(name, tier, listed.rates.get("input"), None))
+            open_tiers.append(Difference(name, f"{prefix}{tier}", listed.rates.get("input"), None))
             continue
-        agreed, differing = _prices(name, f"{tier}.", listed, second, _Terms(two.silent, ratios, ignored), signed)
+        agreed, differing = _prices(name, f"{prefix}{tier}.", listed, second, terms, signed)
         open_tiers += differing
         if not differing:
             tiers[tier] = agreed
@@ -96,8 +104,7 @@ class Signed:
 @dataclass(frozen=True, slots=True)
 class _Terms:
     silent: frozenset[str]
-    ratios: Mapping[str, Ratio]
-    ignored: Iterable[str]
+    rules: Rules
 
 
 def _limits(name: str, one: Offer, two: Offer, signed: Signed) -> tuple[int | None, list[Difference]]:
@@ -120,7 +127,7 @@ def _prices(
         tiers = one.above if chosen == len(one.above) else two.above
         unsettled += [difference] if chosen is None else []
         base, open_base = _rates(name, prefix, one, two, (None, None), terms, signed)
-        return Prices(base, dict(tiers)), open_base + unsettled
+        return Prices(base, {start: _kept(rates, terms) for start, rates in tiers.items()}), open_base + unsettled
     above: dict[int, Rates] = {}
     for number, (ours, theirs) in enumerate(pairs, start=1):
         threshold = ours
@@ -147,10 +154,10 @@ def _rates(
     """The rates that may be sold, and the differences that nobody has signed off."""
     rates = dict(one.rates if tiers[0] is None else one.above[tiers[0]])
     unsettled: list[Difference] = []
-    for bucket in sorted((one.rates.keys() | two.rates.keys()) - set(terms.ignored)):
+    for bucket in sorted((one.buckets() | two.buckets()) - terms.rules.ignored):
         ours, theirs = one.rate(bucket, tiers[0]), two.rate(bucket, tiers[1])
         if bucket in terms.silent:
-            ratio = terms.ratios.get(bucket)
+            ratio = terms.rules.ratios.get(bucket)
             of = one.rate(ratio.of, tiers[0]) if ratio else None
             theirs = of * Decimal(ratio.times) if ratio and of is not None else None
         if ours is not None and theirs is not None and _near(ours, theirs):
@@ -161,7 +168,11 @@ def _rates(
             unsettled.append(difference)
         else:
             rates[bucket] = chosen
-    return {bucket: rate for bucket, rate in rates.items() if bucket not in terms.ignored}, unsettled
+    return _kept(rates, terms), unsettled
+
+
+def _kept(rates: Rates, terms: _Terms) -> Rates:
+    return {bucket: rate for bucket, rate in rates.items() if bucket not in terms.rules.ignored}
 
 
 def _near(one: Decimal, two: Decimal) -> bool:

@@ -5,12 +5,10 @@ import re
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tools.prices.offer import Prices, Rates
+from tools.prices.offer import Offer, Prices, Rates
 from tools.prices.publish import Model, Route
 
-HEADER = """\
-# Made by `make catalog` from tools/prices/: do not edit, see docs/prices.md. Prices in force on {on}, in US dollars per million units.
-"""
+HEADER = "# Made by `make catalog`, see docs/prices.md: do not edit. Prices of {on}, in US dollars per million units.\n"
 _ORDER = (
     "input",
     "cached_input",
@@ -65,14 +63,25 @@ def _route(route: Route, priority: int, markup: str) -> str:
 
 
 def _book(route: Route) -> list[str]:
-    prices, tiers = route.offer.prices, route.offer.service_tiers
-    if not prices.above and not tiers:
-        return [f"  {_text(route.id)}: {_rates(prices.rates)}"]
-    lines = [f"  {_text(route.id)}:", *_listed(prices, "    ")]
-    if tiers:
-        lines.append("    service_tiers:")
-        for tier, its_prices in sorted(tiers.items()):
-            lines += [f"      {tier}:", *_listed(its_prices, "        ")]
+    """A dated book is a list of editions; the one in force today has no day."""
+    if not route.later:
+        prices = route.offer.prices
+        if not prices.above and not route.offer.service_tiers:
+            return [f"  {_text(route.id)}: {_rates(prices.rates)}"]
+        return [f"  {_text(route.id)}:", *_edition(route.offer, "    ")]
+    lines = [f"  {_text(route.id)}:"]
+    for day, offer in ((None, route.offer), *route.later):
+        first, *rest = [*([f"      from: {day}"] if day else []), *_edition(offer, "      ")]
+        lines += [f"    - {first.lstrip()}", *rest]
+    return lines
+
+
+def _edition(offer: Offer, indent: str) -> list[str]:
+    lines = _listed(offer.prices, indent)
+    if offer.service_tiers:
+        lines.append(f"{indent}service_tiers:")
+        for tier, prices in sorted(offer.service_tiers.items()):
+            lines += [f"{indent}  {tier}:", *_listed(prices, f"{indent}    ")]
     return lines
 
 

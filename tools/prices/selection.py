@@ -19,7 +19,10 @@ class _Part(BaseModel):
 
 
 class Limits(_Part):
-    """Of a model that is newer than the package with the limits: by hand, from the vendor's page."""
+    """Of a model that is newer than the package with the limits: by hand, from the vendor's page.
+
+    It may be newer than all of models.dev: then each of its prices needs a sign-off.
+    """
 
     context: int = Field(ge=1)
     max_output: int = Field(ge=1)
@@ -34,10 +37,11 @@ class Ratio(_Part):
 
 
 class Vendor(_Part):
-    """A provider: how the packages call it, what we buy there.
+    """A provider: how the packages call it, what we buy there. Patterns are a shell's.
 
     `models` is a mapping of their id -> ours, or "all": every model of both packages that reads and writes text.
-    `called` is a model's name in a request, where it is another one than the packages'. Patterns are a shell's. `modes` are service tiers: ours -> models.dev's, the first that is there.
+    `called` is a model's name in a request, where it is another one than the packages'.
+    `modes` are service tiers: ours -> models.dev's, the first that is there.
     `ignored` are price keys and buckets that no request of ours can use.
     """
 
