@@ -40,13 +40,7 @@ def offers(
 ) -> dict[str, Offer]:
     """Raises KeyError for a provider that the package does not know; a model that it does not know is left out."""
     provider = {p.id: p for p in known}[provider_id]
-    return {m: _offer(m, info, on, service_tiers) for m in models if (info := find(provider, m))}
-
-
-def find(provider: types.Provider, model: str) -> types.ModelInfo | None:
-    """The exact id where there is one, else the first whose rule fits, as the package does."""
-    exact = (info for info in provider.models if info.id == model)
-    return next(exact, None) or next((info for info in provider.models if info.is_match(model)), None)
+    return {m: _offer(m, info, on, service_tiers) for m in models if (info := provider.find_model(m))}
 
 
 def moments(on: date) -> list[datetime]:

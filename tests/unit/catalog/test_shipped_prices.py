@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from genai_prices import Usage
-from genai_prices.data import providers
+from genai_prices import Usage, calc_price
+from genai_prices.data_snapshot import get_snapshot
 from infergate.kernel.money import NANOS_PER_USD, Nanos, cost_of, usd
 
-from tools.prices import genai
 from tools.prices.selection import SELECTION, SIGNED_OFF, read_selection, read_signed_off
 
 CATALOG = Path(__file__).parents[3] / "catalog"
@@ -26,7 +25,6 @@ CHANNELS = yaml.safe_load((CATALOG / "channels.yaml").read_text())["channels"]
 TODAY = date.fromisoformat((CATALOG / "models.yaml").read_text().partition("Prices of ")[2][:10])
 
 VENDORS = read_selection(SELECTION.read_text()).vendors
-PROVIDERS = {provider.id: provider for provider in providers}
 
 NOON, AT_PEAK = time(12), time(2)
 DEAREST_AT = {"deepseek": AT_PEAK}
@@ -51,7 +49,7 @@ EMBEDDED = {"one": {"input": 1}, "a page": {"input": 777}, "many": {"input": 8_1
 class Case(NamedTuple):
     channel: str
     model: str
-    """As genai-prices finds it."""
+    """As it is called upstream."""
     edition: dict[str, Any]
     day: date
     tier: str
@@ -78,9 +76,6 @@ def charged(edition: dict[str, Any], units: dict[str, int], tier: str) -> Nanos:
 
 def theirs(case: Case, at: time) -> Nanos:
     """genai-prices counts in wholes: all input, of that what was cached, written, written for an hour, heard."""
-    provider = PROVIDERS[VENDORS[case.channel].genai_prices]
-    info = genai.find(provider, case.model)
-    assert info is not None
     units = case.units
     written, hourly = units.get("cache_write", 0), units.get("cache_write_1h", 0)
     usage = Usage(
@@ -92,9 +87,10 @@ def theirs(case: Case, at: time) -> Nanos:
         input_audio_tokens=units.get("audio_input", 0),
         cache_audio_read_tokens=0,
     )
-    price = info.calc_price(
+    price = calc_price(
         usage,
-        provider,
+        case.model,
+        provider_id=VENDORS[case.channel].genai_prices,
         genai_request_timestamp=datetime.combine(case.day, at, UTC),
         price_context=None if case.tier == "default" else {"service_tier": case.tier},
     )
@@ -123,14 +119,12 @@ def cases() -> list[Case]:
     found: list[Case] = []
     for model in SHIPPED["models"].values():
         for route in model["routes"].values():
-            called = {theirs: ours for ours, theirs in VENDORS[route["channel"]].called.items()}
-            named = called.get(route["upstream_model"], route["upstream_model"])
             for edition in editions(SHIPPED["price_books"][route["price_book"]]):
                 day = edition.get("from", TODAY)
                 for tier, book in {"default": edition, **edition.get("service_tiers", {})}.items():
                     usages = {**SIZES, **dict(around(book))} if model["kind"] == "chat" else EMBEDDED
                     found += [
-                        Case(route["channel"], named, edition, day, tier, name, units)
+                        Case(route["channel"], route["upstream_model"], edition, day, tier, name, units)
                         for name, units in usages.items()
                         if not units.keys() & set(VENDORS[route["channel"]].ignored)
                     ]
@@ -196,6 +190,13 @@ def test_the_shipped_catalog_is_large_and_each_of_its_names_leads_somewhere() ->
     assert {route["price_book"] for route in routes} == set(SHIPPED["price_books"])
     assert {"gpt-4o-mini", "gpt-4.1", "text-embedding-3-small"} <= set(models)
     assert {"gpt-oss-120b", "kimi-k3", "claude-opus-5"} <= sold_over_several
+
+
+@pytest.mark.parametrize("channel", sorted(CHANNELS))
+def test_a_channel_answers_where_genai_prices_knows_its_provider(channel: str) -> None:
+    found = get_snapshot().find_provider(None, None, CHANNELS[channel]["base_url"])
+
+    assert found.id == VENDORS[channel].genai_prices
 
 
 def test_every_price_in_the_shipped_catalog_is_an_exact_string_above_zero() -> None:

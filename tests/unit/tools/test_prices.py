@@ -129,15 +129,6 @@ def test_prices_that_we_have_no_bucket_for_are_told_and_those_of_tools_are_not()
     assert read(model).unknown == {"output_image_mtok"}
 
 
-def test_an_exact_name_goes_before_a_rule_that_fits_too() -> None:
-    older = listed.ModelInfo(id="m", match=listed.ClauseStartsWith(starts_with="m"), prices=price("1"))
-    newer = listed.ModelInfo(id="m-2", match=listed.ClauseStartsWith(starts_with="m-2"), prices=price("2"))
-    vendor = listed.Provider(id="v", name="V", api_pattern="v", models=[older, newer])
-
-    assert genai.find(vendor, "m-2") is newer
-    assert genai.find(vendor, "m-1") is older
-
-
 # -- models.dev ------------------------------------------------------------------------------------------------------
 
 
