@@ -15,6 +15,10 @@ import pytest
 import yaml
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
+from infergate.catalog.compile import compile_file, price_book
+from infergate.catalog.file import PriceTerms
+from infergate.catalog.read import read_texts
+from infergate.chat.price import fit, rates_of
 from infergate.kernel.money import NANOS_PER_USD, Nanos, cost_of, usd
 
 from tools.prices.selection import SELECTION, SIGNED_OFF, read_selection, read_signed_off
@@ -58,20 +62,9 @@ class Case(NamedTuple):
 
 
 def charged(edition: dict[str, Any], units: dict[str, int], tier: str) -> Nanos:
-    """What a request with these units costs by an edition of a price book."""
-    book = edition if tier == "default" else edition["service_tiers"][tier]
-    total = sum(count for bucket, count in units.items() if bucket != "output")
-    rates = {bucket: usd(rate) for bucket, rate in book.items() if isinstance(rate, str)}
-    for threshold in sorted(book.get("above", {}), key=int):
-        if total > int(threshold):
-            rates |= {bucket: usd(rate) for bucket, rate in book["above"][threshold].items()}
-    kinds = {"cache_write_1h": "cache_write", "cache_write": "input", "cached_input": "input", "audio_input": "input"}
-    priced: dict[str, int] = {}
-    for bucket, count in units.items():
-        while bucket not in rates:
-            bucket = kinds[bucket]
-        priced[bucket] = priced.get(bucket, 0) + count
-    return cost_of(priced, rates)
+    """What a request with these units costs by an edition of a price book, without a markup."""
+    rates = rates_of(price_book("", PriceTerms.model_validate(edition)), units, tier)
+    return cost_of(fit(units, rates), rates)
 
 
 def theirs(case: Case, at: time) -> Nanos:
@@ -190,6 +183,19 @@ def test_the_shipped_catalog_is_large_and_each_of_its_names_leads_somewhere() ->
     assert {route["price_book"] for route in routes} == set(SHIPPED["price_books"])
     assert {"gpt-4o-mini", "gpt-4.1", "text-embedding-3-small"} <= set(models)
     assert {"gpt-oss-120b", "kimi-k3", "claude-opus-5"} <= sold_over_several
+
+
+def test_the_shipped_models_and_prices_compile() -> None:
+    channels = {
+        name: {"kind": "openai", "base_url": channel["base_url"], "secret": name} for name, channel in CHANNELS.items()
+    }
+    plan = {"requests_per_minute": 1, "tokens_per_minute": 1, "concurrency": 1}
+    rest = yaml.safe_dump({"channels": channels, "plans": {"all": plan}, "campaigns": {}})
+
+    snapshot = compile_file(read_texts({"models.yaml": (CATALOG / "models.yaml").read_text(), "rest.yaml": rest}))
+
+    assert snapshot.models.keys() == SHIPPED["models"].keys()
+    assert snapshot.models["gemini-3.6-flash"].routes[0].later[0].rates["input"] == usd("1.50")
 
 
 @pytest.mark.parametrize("channel", sorted(CHANNELS))
