@@ -6,7 +6,7 @@ UV := .tools/uv/bin/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 VENV := .venv/bin
 
-.PHONY: help run test check build bench prove soak clean install test-lambda providers
+.PHONY: help run test check build bench prove soak catalog providers clean install test-lambda
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -67,6 +67,9 @@ build: install .tools/sam/.installed ## the package that `sam deploy` uploads
 bench: install ## CPU, latency, memory and cold start against a bare pass-through of the same libraries
 	@mkdir -p .local
 	@$(VENV)/python -m tools.bench --json .local/bench.json
+
+catalog: install ## catalog/models.yaml again, from the price packages; see docs/prices.md
+	@$(VENV)/python -m tools.prices generate
 
 clean: ## forget the local stack's data, and what was built
 	@rm -rf .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

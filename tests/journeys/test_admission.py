@@ -91,7 +91,7 @@ async def test_the_limit_on_requests_in_flight_is_exact(live: Live) -> None:
 
 async def apply(live: Live, overrides: dict[str, str]) -> None:
     base = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
-    snapshot = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), base | overrides))
+    snapshot = compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), base | overrides))
     await live.house.shelf.apply(snapshot, "test")
 
 

@@ -68,7 +68,7 @@ async def behind(live: Live, upstream: Upstream) -> AsyncIterator[tuple[Customer
             "models.demo-chat.routes.demo-chat-a.upstream_model": "claude-haiku-4-5",
         }
         await live.house.shelf.apply(
-            compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test"
+            compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), overrides)), "test"
         )
         live.fresh_minute()
         customer = await live.customer()

@@ -79,7 +79,7 @@ async def behind(live: Live, upstream: Upstream) -> AsyncIterator[tuple[Customer
             "channels.openai.enabled": "false",
             "models.demo-chat.routes.demo-chat-a.upstream_model": MODEL,
         }
-        file = parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)
+        file = parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), overrides)
         await live.house.shelf.apply(compile_file(file), "test")
         live.fresh_minute()
         customer = await live.customer()

@@ -259,7 +259,7 @@ async def test_a_request_needs_no_more_rights_than_the_gateways_role_has(
 # -- what the tests stand on -------------------------------------------------------------------------------------------
 def demo_catalog(upstream_url: str | None = None) -> Snapshot:
     channel = {"channels.demo.base_url": f"{upstream_url}/v1", "channels.demo.enabled": "true"} if upstream_url else {}
-    return compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), channel))
+    return compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), channel))
 
 
 def ending_soon() -> Grant:

@@ -37,7 +37,7 @@ def client(live: Live, customer: Customer) -> AsyncOpenAI:
 
 async def apply(live: Live, overrides: dict[str, str]) -> None:
     base = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
-    snapshot = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), base | overrides))
+    snapshot = compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), base | overrides))
     await live.house.shelf.apply(snapshot, "test")
 
 

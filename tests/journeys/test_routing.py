@@ -275,6 +275,21 @@ async def test_where_every_channel_rests_nothing_is_held_and_the_caller_is_told_
         assert found is None, "nothing was held, so there is nothing to receipt"
 
 
+async def test_a_model_whose_only_channel_is_off_is_not_listed_and_not_called(ways: Live) -> None:
+    customer = await ways.customer()
+    await ways.house.health.turn_off("a", "secret missing")
+
+    listed = (await ways.get("/v1/models", customer.key)).json()["data"]
+    refused = await ways.chat(customer, model="lone")
+
+    assert [(m["id"], [r["id"] for r in m["routes"]]) for m in listed] == [("many", ["many-b"])]
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "model_not_enabled")
+    assert (await asked(ways, customer)).route == "many-b"
+
+    await ways.house.health.turn_on("a")
+    assert (await asked(ways, customer, model="lone")).route == "lone-a"
+
+
 async def test_a_rate_limited_channel_cools_for_as_long_as_its_provider_says(ways: Live) -> None:
     provider, customer = Failing(429, [(b"retry-after", b"7")]), await ways.customer()
     async with broken(ways, provider):

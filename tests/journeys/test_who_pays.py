@@ -15,8 +15,7 @@ from infergate.catalog.read import parse
 from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 
-from tests.support.live import Customer, Live, serve
-from tools.local.template import ROOT
+from tests.support.live import CATALOG, Customer, Live, serve
 
 RATES = {"input": usd("0.50"), "cached_input": usd("0.25"), "output": usd("1.50")}
 
@@ -108,7 +107,7 @@ async def test_a_request_that_no_provider_can_express_is_refused_with_its_field_
 
 async def test_what_one_provider_cannot_express_goes_to_the_next(live: Live) -> None:
     second = {"channel": "second", "upstream_model": "demo-chat", "price_book": "demo-chat", "priority": 2}
-    terms = yaml.safe_load((ROOT / "catalog" / "house.yaml").read_text())
+    terms = yaml.safe_load(CATALOG)
     terms["models"]["demo-chat"]["routes"]["demo-chat-b"] = second
     terms["channels"]["second"] = {**terms["channels"]["demo"], "base_url": f"{live.upstream_url}/v1", "enabled": True}
     terms["channels"]["demo"] = {**terms["channels"]["second"], "kind": "groq"}
@@ -335,7 +334,7 @@ async def with_channel(live: Live, **terms: object) -> None:
     overrides = {"channels.demo.base_url": f"{live.upstream_url}/v1", "channels.demo.enabled": "true"}
     overrides |= {"channels.openai.enabled": "false"}
     overrides |= {f"channels.demo.{name}": str(value) for name, value in terms.items()}
-    await live.house.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test")
+    await live.house.shelf.apply(compile_file(parse(CATALOG, overrides)), "test")
 
 
 async def test_one_connection_to_the_provider_serves_one_stream_after_another(live: Live) -> None:

@@ -159,6 +159,10 @@ def thin_store(http: HttpClient, endpoint: str) -> Store:
     return aws.dynamodb(http, Credentials("test", "test"), region="us-east-1", clock=time.time, endpoint=endpoint)
 
 
+CATALOG = (ROOT / "tests" / "support" / "catalog.yaml").read_text()
+"""Small, and whole: what the tests sell."""
+
+
 @contextlib.asynccontextmanager
 async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | None = None) -> AsyncIterator[Live]:
     """`store`, if given, stands between the house and the real store (a faulty or a counting one)."""
@@ -179,7 +183,7 @@ async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | No
             "channels.demo.base_url": f"{upstream_url}/v1",
             "channels.openai.enabled": "false",
         }
-        await others.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), "test")
+        await others.shelf.apply(compile_file(parse(CATALOG, overrides)), "test")
         async with httpx.AsyncClient(base_url=base_url, timeout=30, limits=httpx.Limits(max_connections=300)) as client:
             yield Live(built, others, clock, service, client, base_url, upstream_url, lines)
         await http.close()

@@ -60,7 +60,7 @@ async def requests_of(snapshot: Snapshot, house: "Halls") -> float:
         request = InferenceRequest("req_1", "chat/completions", "chat", {}, name, 4_000, max_output=1_000)
         model = resolve(snapshot, name, "chat", buyer)
         taken, _ = offers(model, buyer, NO_WISHES, 0)
-        doors = Doors(house, taken)  # type: ignore[arg-type]
+        doors = Doors(house, model, taken)  # type: ignore[arg-type]
         await doors.check()
         hold = tariff(request, model, taken).hold(1_000)
         first = in_order(taken, NO_WISHES, lambda: 0.5)[0]

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from infergate.catalog.compile import compile_file
-from infergate.catalog.read import parse
+from infergate.catalog.read import read_folder
 from infergate.console import accounts, api_keys
 from infergate.kernel.money import usd
 from infergate.kernel.time import NEVER
@@ -37,6 +37,7 @@ from tools.local.template import ROOT
 from tools.local.wiring import client, local_rooms
 
 LOCAL = Path(os.environ.get("INFERGATE_LOCAL_DIR", ROOT / ".local"))
+CATALOG = ROOT / "catalog"
 HOST = "127.0.0.1"
 ACTOR = "local stack"
 PAID = "1000"
@@ -177,7 +178,9 @@ async def _stock(rooms: Rooms, environment: Mapping[str, str], upstream_port: in
     """The catalog in force, with the demo's channel open, and a real provider's where a key for it was given."""
     base_url = os.environ.get("UPSTREAM_BASE_URL")
     api_key = os.environ.get("UPSTREAM_API_KEY") or os.environ.get("OPENAI_API_KEY")
-    overrides = {
+    file = read_folder(CATALOG)
+    overrides = {f"channels.{name}.enabled": "false" for name in file.channels}
+    overrides |= {
         "channels.demo.enabled": "true",
         "channels.demo.base_url": f"http://{HOST}:{upstream_port}/v1",
         "channels.openai.enabled": "true" if api_key else "false",
@@ -187,7 +190,7 @@ async def _stock(rooms: Rooms, environment: Mapping[str, str], upstream_port: in
     _put_channel_secret(environment, "demo", "demo-upstream-key")
     if api_key:
         _put_channel_secret(environment, "openai", api_key)
-    await rooms.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), overrides)), ACTOR)
+    await rooms.shelf.apply(compile_file(read_folder(CATALOG, overrides)), ACTOR)
 
 
 def _put_channel_secret(environment: Mapping[str, str], name: str, value: str) -> None:

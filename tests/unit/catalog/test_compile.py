@@ -13,7 +13,7 @@ from infergate.catalog.types import Campaign, Channel, Model, Plan, PriceBook, R
 from infergate.kernel.money import usd
 
 LAW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
+COMMITTED = (Path(__file__).parents[2] / "support" / "catalog.yaml").read_text()
 
 NAMES = st.text(max_size=8)
 COUNTS = st.integers(0, 2**40)

@@ -9,7 +9,7 @@ from infergate.catalog.diff import differences, flat
 from infergate.catalog.read import parse
 from infergate.catalog.types import Snapshot
 
-COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
+COMMITTED = (Path(__file__).parents[2] / "support" / "catalog.yaml").read_text()
 IN_FORCE = compile_file(parse(COMMITTED))
 
 

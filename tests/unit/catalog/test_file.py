@@ -17,7 +17,7 @@ from infergate.catalog.types import NEEDED_BUCKETS
 from infergate.store.signing import Credentials
 from infergate.wiring.gateway import providers
 
-COMMITTED = (Path(__file__).parents[3] / "catalog" / "house.yaml").read_text()
+FOLDER = Path(__file__).parents[3] / "catalog"
 
 SMALL = """
 models:
@@ -83,25 +83,26 @@ def refusal(text: str) -> str:
 
 
 def test_the_committed_catalog_is_valid_and_compiles() -> None:
-    snapshot = compile_file(parse(COMMITTED))
+    snapshot = compile_file(read_folder(FOLDER))
 
-    assert snapshot.models.keys() == yaml.safe_load(COMMITTED)["models"].keys()
+    written = [yaml.safe_load(file.read_text()).get("models", {}) for file in FOLDER.glob("*.yaml")]
+    assert snapshot.models.keys() == {name for models in written for name in models}
 
 
 def test_every_route_of_the_committed_catalog_has_a_complete_price() -> None:
-    for model in compile_file(parse(COMMITTED)).models.values():
+    for model in compile_file(read_folder(FOLDER)).models.values():
         assert model.routes
         for route in model.routes:
             assert all(route.price.rates[bucket] > 0 for bucket in NEEDED_BUCKETS[model.kind])
 
 
 def test_the_committed_catalog_sells_nothing_over_plain_http_until_it_is_told_to() -> None:
-    for channel in parse(COMMITTED).channels.values():
+    for channel in read_folder(FOLDER).channels.values():
         assert channel.base_url.startswith("https://") or not channel.enabled
 
 
 def test_the_committed_trial_is_the_promised_20_dollars() -> None:
-    assert compile_file(parse(COMMITTED)).campaigns["trial"].amount == 20_000_000_000
+    assert compile_file(read_folder(FOLDER)).campaigns["trial"].amount == 20_000_000_000
 
 
 def test_the_small_catalog_of_these_tests_is_valid() -> None:

@@ -12,7 +12,7 @@ from tests.support.faults import FaultyStore, Mode
 from tests.support.memory_store import MemoryStore
 from tools.local.template import ROOT
 
-FIRST = compile_file(parse((ROOT / "catalog" / "house.yaml").read_text()))
+FIRST = compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text()))
 SECOND = replace(FIRST, version="second")
 
 

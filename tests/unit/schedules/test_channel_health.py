@@ -83,7 +83,7 @@ class Place:
 
 def catalog(**overrides: str) -> Snapshot:
     enabled = {"channels.demo.enabled": "true", "channels.openai.enabled": "true"}
-    return compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), enabled | overrides))
+    return compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), enabled | overrides))
 
 
 @pytest.fixture

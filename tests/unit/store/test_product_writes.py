@@ -60,7 +60,7 @@ async def house(twin: TwinStore) -> Rooms:
     """With the catalog of the repository in force."""
     clock = Time()
     built = rooms(environment(twin.tables), store=twin, secrets=Secrets(FixedSecrets(), clock), clock=clock)
-    await built.shelf.apply(compile_file(parse((ROOT / "catalog" / "house.yaml").read_text(), {})), "test")
+    await built.shelf.apply(compile_file(parse((ROOT / "tests" / "support" / "catalog.yaml").read_text(), {})), "test")
     built.shelf._snapshot = None
     assert await built.shelf.current()
     return built

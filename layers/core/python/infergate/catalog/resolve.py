@@ -1,6 +1,6 @@
 """Which model a name means for an account, over which routes and at which prices, and why not. The one place that says so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from infergate.catalog.types import DEFAULT_TIER, Model, Plan, PriceBook, Rates, Route, Snapshot
@@ -15,13 +15,14 @@ LIST_PRICE_BP = 10_000
 class Buyer:
     """What an account's terms and settings say about where its requests may go, and what they cost.
 
-    `regions`: empty for anywhere. `price_bp`: basis points of the list price.
+    `regions`: empty for anywhere. `price_bp`: basis points of the list price. `off`: channels that nobody can use now.
     """
 
     plan: str
     regions: Sequence[str] = ()
     no_retention: bool = False
     price_bp: int = LIST_PRICE_BP
+    off: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ _OFF = "no channel to it is enabled"
 
 def _barred(route: Route, buyer: Buyer, wishes: Wishes) -> str | None:
     channel = route.channel
-    if not channel.enabled:
+    if not channel.enabled or channel.id in buyer.off:
         return _OFF
     if buyer.regions and channel.region not in buyer.regions:
         return f"it is not offered in a region that the account allows ({', '.join(buyer.regions)})"

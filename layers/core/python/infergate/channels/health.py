@@ -96,6 +96,12 @@ class Health:
         now = self._clock()
         return {channel: self._state(channel, now) for channel in wanted}
 
+    def off(self) -> frozenset[str]:
+        """The channels that are known to be off, as far as this worker's copy may be used."""
+        return frozenset(
+            channel for channel, copy in self._copies.items() if copy.breaker.off and self._age_s(channel) <= USABLE_S
+        )
+
     def due(self, ids: Iterable[str]) -> bool:
         """Whether `refresh` would read. Not within FRESH_S of a read that failed."""
         return self._oldest_s(ids) >= FRESH_S and self._clock() - self._unread_at >= FRESH_S

@@ -21,7 +21,7 @@ from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
 from infergate.chat.routing import Doors, Resting, all_rest, buyer_of, no_route
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
 from infergate.chat.types import House, InferenceRequest, Reply
-from infergate.kernel.errors import InvalidRequest, Unavailable, UpstreamFailed
+from infergate.kernel.errors import InvalidRequest, ModelNotEnabled, Refused, Unavailable, UpstreamFailed
 from infergate.kernel.ids import made_at_ms
 from infergate.kernel.money import Nanos
 from infergate.ledger.types import Receipt
@@ -44,7 +44,7 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
     job = Job(house, request, reply, model, taken, doors, admission, started)
     try:
         await job.run()
-    except (UpstreamFailed, Unavailable, InvalidRequest):
+    except (UpstreamFailed, Unavailable, Refused):
         raise
     except Exception:
         # A bug of ours is our loss. (A worker that dies instead leaves the hold to the sweep, with the same result.)
@@ -57,12 +57,12 @@ async def _admitted(
 ) -> tuple[Model, list[Offer], Doors, Admission]:
     snapshot = await house.shelf.current()
     for _ in range(KEY_CHANGES_MAX):
-        buyer = buyer_of(key)
+        buyer = buyer_of(house, key)
         model = resolve(snapshot, request.model, request.kind, buyer)
         taken, refused = offers(model, buyer, request.wishes, now_s)
         if not taken:
             raise no_route(model, request.wishes, refused)
-        doors = Doors(house, taken)
+        doors = Doors(house, model, taken)
         await doors.check()
         refreshing = doors.refreshing()
         try:
@@ -121,7 +121,7 @@ class Job:
         self.deadline = own if request.deadline is None else min(own, request.deadline - DEADLINE_SLACK_S)
 
     async def run(self) -> None:
-        failure: UpstreamFailed | Unavailable | None = None
+        failure: UpstreamFailed | Unavailable | ModelNotEnabled | None = None
         refused: InvalidRequest | None = None
         resting: list[Resting] = []
         for offer in in_order(self.taken, self.request.wishes, self.house.chance):
@@ -150,7 +150,7 @@ class Job:
             finally:
                 await self._leave()
         if failure is None and resting:
-            failure = all_rest(resting)
+            failure = all_rest(self.model, resting)
         if failure is None and refused is not None:
             await self.settle(Bill("no provider can express it"))
             raise refused

@@ -43,7 +43,7 @@ async def estimate(house: House, key: ApiKey, wallet: Wallet, request: Inference
     """`key` and `wallet` as they are now. Raises what the request itself would be refused with, for its form or its model."""
     now = house.clock()
     snapshot = await house.shelf.current()
-    buyer = buyer_of(key)
+    buyer = buyer_of(house, key)
     model = resolve(snapshot, request.model, request.kind, buyer)
     taken, refused = offers(model, buyer, request.wishes, now)
     if not taken:

@@ -1,7 +1,7 @@
 """Where an account's terms and the channels' health meet the catalog: which routes a request may take, and which it gets."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from infergate.accounts.keys import ApiKey
@@ -10,7 +10,7 @@ from infergate.catalog.types import Channel, Model
 from infergate.channels.capacity import Caps, Entered, Full
 from infergate.channels.rules import PROBE_S, ChannelState, failure_of
 from infergate.chat.types import House
-from infergate.kernel.errors import InvalidRequest, Unavailable, UpstreamFailed
+from infergate.kernel.errors import InvalidRequest, ModelNotEnabled, Unavailable, UpstreamFailed
 
 WAIT_S_MAX = 60
 """A channel rests for minutes, but is tried again in between: nobody is sent away for longer."""
@@ -22,10 +22,11 @@ class Resting:
 
     why: str
     retry_after_s: int
+    off: bool = False
 
 
-def buyer_of(key: ApiKey) -> Buyer:
-    return Buyer(key.plan, tuple(key.regions), key.no_retention, key.price_bp)
+def buyer_of(house: House, key: ApiKey) -> Buyer:
+    return Buyer(key.plan, tuple(key.regions), key.no_retention, key.price_bp, house.health.off())
 
 
 def no_route(model: Model, wishes: Wishes, refused: Mapping[str, str]) -> InvalidRequest:
@@ -36,8 +37,10 @@ def no_route(model: Model, wishes: Wishes, refused: Mapping[str, str]) -> Invali
     return InvalidRequest(f"No route to `{model.id}` fits this request. {reasons}.", "provider", "no_route")
 
 
-def all_rest(resting: Iterable[Resting]) -> Unavailable:
-    """No channel to the model takes a request now. Ours, and soon over."""
+def all_rest(model: Model, resting: Collection[Resting]) -> Unavailable | ModelNotEnabled:
+    """No channel to the model takes a request now: ours, and soon over; or they are all off, which may last."""
+    if all(rest.off for rest in resting):
+        return ModelNotEnabled(model.id, "no channel to it is enabled")
     soonest = min(rest.retry_after_s for rest in resting)
     return Unavailable("every channel to this model is resting", max(1, min(soonest, WAIT_S_MAX)))
 
@@ -45,20 +48,21 @@ def all_rest(resting: Iterable[Resting]) -> Unavailable:
 class Doors:
     """The channels of one request's routes: who may enter, and what came of it."""
 
-    def __init__(self, house: House, offers: list[Offer]) -> None:
+    def __init__(self, house: House, model: Model, offers: list[Offer]) -> None:
         self._house = house
+        self._model = model
         self._ids = {offer.route.channel.id for offer in offers}
         self.patience_s = float("inf")
         """How long the channel that was entered last may take to begin its answer."""
 
     async def check(self) -> None:
-        """Raises Unavailable, before anything is held, where it is known that every channel rests."""
+        """Raises Unavailable or ModelNotEnabled, before anything is held, where it is known that every channel rests."""
         if self._house.health.due(self._ids):
             return  # What is known is old: it is refreshed beside the reserve.
         states = await self._house.health.state_of(self._ids)
         resting = [rest for state in states.values() if (rest := self._rest(state)) is not None]
         if len(resting) == len(self._ids):
-            raise all_rest(resting)
+            raise all_rest(self._model, resting)
 
     def refreshing(self) -> "asyncio.Task[None] | None":
         """Brings what is known up to date, where that is due. To be awaited: nothing may be left behind a request."""
@@ -102,4 +106,4 @@ class Doors:
         if state.phase == "closed" or (state.phase == "half-open" and not state.probing):
             return None
         left_s = int(state.until_s - self._house.clock()) + 1 if state.until_s else WAIT_S_MAX
-        return Resting(f"{state.phase}: {state.reason}", max(1, left_s))
+        return Resting(f"{state.phase}: {state.reason}", max(1, left_s), off=state.phase == "off")

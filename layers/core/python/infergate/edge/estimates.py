@@ -28,7 +28,7 @@ async def estimated(house: House, key: ApiKey, wallet: Wallet, body: bytes, requ
 async def counted_tokens(house: House, key: ApiKey, _: Wallet, body: bytes, request_id: str) -> dict[str, Any]:
     """The body is one of Anthropic's messages, and so is the answer."""
     request = parse_count(body, request_id)
-    model = resolve(await house.shelf.current(), request.model, request.kind, buyer_of(key))
+    model = resolve(await house.shelf.current(), request.model, request.kind, buyer_of(house, key))
     return {"input_tokens": likely_input(request, model)}
 
 

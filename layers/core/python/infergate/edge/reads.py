@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from infergate.catalog.resolve import NO_WISHES, Buyer, offers, resolve, sellable
-from infergate.catalog.types import Model, PriceBook, Rates
+from infergate.catalog.types import Model, PriceBook, Rates, Snapshot
 from infergate.chat.authenticate import authenticate
 from infergate.chat.limits import limits_of
 from infergate.chat.routing import buyer_of
@@ -21,20 +21,23 @@ type Read = Callable[[House, str | None, str], Awaitable[dict[str, Any]]]
 
 
 async def list_models(house: House, presented: str | None, _: str) -> dict[str, Any]:
-    key, _wallet = await authenticate(house, presented)
-    snapshot = await house.shelf.current()
-    return {
-        "object": "list",
-        "data": [model_object(m, buyer_of(key), house.clock()) for m in sellable(snapshot, buyer_of(key))],
-    }
+    snapshot, buyer = await _buyer(house, presented)
+    return {"object": "list", "data": [model_object(m, buyer, house.clock()) for m in sellable(snapshot, buyer)]}
 
 
 async def one_model(house: House, presented: str | None, model_id: str) -> dict[str, Any]:
+    snapshot, buyer = await _buyer(house, presented)
+    named = snapshot.model(model_id)
+    model = resolve(snapshot, model_id, named.kind if named else "chat", buyer)
+    return model_object(model, buyer, house.clock())
+
+
+async def _buyer(house: House, presented: str | None) -> tuple[Snapshot, Buyer]:
+    """What is sold, and to whom, with what is known of the channels now."""
     key, _wallet = await authenticate(house, presented)
     snapshot = await house.shelf.current()
-    named = snapshot.model(model_id)
-    model = resolve(snapshot, model_id, named.kind if named else "chat", buyer_of(key))
-    return model_object(model, buyer_of(key), house.clock())
+    await house.health.state_of(snapshot.channels)
+    return snapshot, buyer_of(house, key)
 
 
 def model_object(model: Model, buyer: Buyer, now_s: float) -> dict[str, Any]:
