@@ -14,6 +14,7 @@ from infergate.kernel.money import cost_of, usd
 from infergate.ledger.types import Receipt
 
 from tests.support.live import Customer, Live, serve
+from tools.local.upstream import app as upstream_app
 
 CATALOG = """
 models:
@@ -317,6 +318,45 @@ async def test_of_many_requests_one_tries_a_channel_again_and_its_success_opens_
     ways.clock.advance(2 * OPEN_S + 1)
     await asked(ways, customer)
     assert (await asked(ways, customer)).route == "many-a"
+
+
+class Locked:
+    """A provider that takes one key, and answers as the demo upstream does."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.refused = 0
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        if (b"authorization", f"Bearer {self.key}".encode()) in scope["headers"]:
+            await upstream_app(scope, receive, send)
+            return
+        self.refused += 1
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("current", "previous", "refused"),
+    [("good", "old", 1), ("not in force yet", "good", 2)],
+    ids=["the kept one is gone", "the newest is not in force yet"],
+)
+async def test_both_versions_of_a_key_are_live_while_it_is_rotated(
+    ways: Live, current: str, previous: str, refused: int, stream: bool
+) -> None:
+    customer, provider = await ways.customer(), Locked("good")
+    await asked(ways, customer)
+    ways.secrets.values["channels/demo"], ways.secrets.previous["channels/demo"] = current, previous
+    async with serve(provider) as url:
+        await in_force(ways, a=url)
+
+        receipts = [await asked(ways, customer, stream=stream) for _ in range(3)]
+
+    assert {receipt.route for receipt in receipts} == {"many-a"}
+    assert provider.refused == refused, "the first request finds the good one, and it is kept"
 
 
 # -- what a channel takes --------------------------------------------------------------------------------------------------

@@ -46,12 +46,14 @@ class FixedSecrets:
 
     def __init__(self) -> None:
         self.values = {"pepper": PEPPER, "channels/demo": "demo-upstream-key", "channels/openai": "demo-upstream-key"}
+        self.previous: dict[str, str] = {}
 
     async def call(self, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         assert operation == "GetSecretValue"
-        if params["VersionStage"] != "AWSCURRENT" or params["SecretId"] not in self.values:
+        values = {"AWSCURRENT": self.values, "AWSPREVIOUS": self.previous}[params["VersionStage"]]
+        if params["SecretId"] not in values:
             raise Rejected("ResourceNotFoundException")
-        return {"SecretString": self.values[params["SecretId"]]}
+        return {"SecretString": values[params["SecretId"]]}
 
 
 class Time:

@@ -1,5 +1,6 @@
 """Calling upstream: one route after the other on the same hold, until one begins to answer."""
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,9 +34,27 @@ async def call(
     house: House, request: InferenceRequest, body: dict[str, Any], route: Route, timeout_s: float
 ) -> Response:
     """The head of a 200 from this route. Raises UpstreamFailed; Unavailable where the channel's secret cannot be had."""
-    provider = provider_of(house, route)
-    channel = route.channel
-    secret = await house.secrets.value(house.channel_secret_prefix + channel.secret) if channel.secret else ""
+    until = house.clock() + timeout_s
+    reference = house.channel_secret_prefix + route.channel.secret
+    secret = await house.secrets.value(reference) if route.channel.secret else ""
+    try:
+        return await _answered(house, request, body, route, secret, timeout_s)
+    except UpstreamFailed as failed:
+        if failed.status != 401 or not secret:
+            raise
+        # Keys are rotated: the one that we kept may be gone, or the newest not in force yet.
+        for other in await house.secrets.others(reference, secret):
+            with contextlib.suppress(UpstreamFailed):
+                response = await _answered(house, request, body, route, other, max(1.0, until - house.clock()))
+                house.secrets.prefer(reference, other)
+                return response
+        raise
+
+
+async def _answered(
+    house: House, request: InferenceRequest, body: dict[str, Any], route: Route, secret: str, timeout_s: float
+) -> Response:
+    provider, channel = provider_of(house, route), route.channel
     target = Target(channel.base_url, route.upstream_model, secret, channel.options, channel.output_field)
     outgoing = provider.call(request.endpoint, body, target)
     origin, base = parse_url(channel.base_url)

@@ -47,6 +47,22 @@ class Secrets:
             return [current]
         return [current, previous] if previous != current else [current]
 
+    async def others(self, reference: str, refused: str) -> list[str]:
+        """The live values besides one that was refused, read anew: it may have been rotated since it was kept."""
+        found: list[str] = []
+        for stage in ("AWSCURRENT", "AWSPREVIOUS"):
+            try:
+                text = await self._fetch(reference, stage)
+            except Unavailable:
+                continue
+            if text is not None and text.strip().lower() not in _PLACEHOLDERS and text not in (refused, *found):
+                found.append(text)
+        return found
+
+    def prefer(self, reference: str, value: str) -> None:
+        """Take this live value, which was found to be good, until the next look."""
+        self._kept[reference, "AWSCURRENT"] = (self._clock() + KEEP_S, value)
+
     async def _fetch(self, reference: str, stage: str) -> str | None:
         try:
             answer = await self._service.call("GetSecretValue", {"SecretId": reference, "VersionStage": stage})
