@@ -318,8 +318,11 @@ def code_blocks(language: str) -> list[str]:
 
 
 def as_here(running: Running, text: str) -> str:
-    """The README speaks of the usual port and folder; this stack has others."""
-    return text.replace("http://127.0.0.1:8080", running.state["base_url"]).replace(".local/", f"{running.folder}/")
+    """The README speaks of the usual ports and folder; this stack has others."""
+    demo = "--set channels.demo.enabled=true"
+    upstream = f"--set channels.demo.base_url=http://127.0.0.1:{running.environment['UPSTREAM_PORT']}/v1"
+    text = text.replace(demo, f"{demo} {upstream}").replace("http://127.0.0.1:8080", running.state["base_url"])
+    return text.replace(".local/", f"{running.folder}/")
 
 
 def client_environment(running: Running) -> dict[str, str]:

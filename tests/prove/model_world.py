@@ -245,7 +245,7 @@ class World:
 
 
 def revoke() -> Params:
-    members = keys.change_members(TABLES.accounts, the_key(), "revoked_at", BASE)
+    members = keys.change_members(TABLES.accounts, the_key(), {"revoked_at": BASE})
     return {"TransactItems": [*members, bump_epoch(TABLES.accounts, ACCOUNT)]}
 
 

@@ -20,7 +20,7 @@ class PeerBug:
 
 
 LEDGER, WALLET, SWEEP = "infergate.ledger.ledger", "infergate.ledger.wallet", "infergate.schedules.sweep"
-COMPLETE, PRICE, OPENAI = "infergate.chat.complete", "infergate.chat.price", "infergate.providers.openai"
+COMPLETE, PRICE, USAGE = "infergate.chat.complete", "infergate.chat.price", "infergate.providers.usage"
 OURS = "tests.prove.peer_bugs_checks"
 T_LEDGER, T_CASES = "tests.unit.ledger.test_ledger", "tests.unit.ledger.test_cases"
 T_PRICE, T_OPENAI, T_JSON = (
@@ -78,7 +78,7 @@ PEER_BUGS = (
          "        if usage is not None and usage.units:\n            return Bill"),
     ), f"{T_PAYS}::test_an_explicit_zero_stays_zero"),
     PeerBug("negative usage counts", "CVE-2026-71479 (new-api), octopus#243", (
-        (OPENAI, "or not 0 <= value <= USAGE_MAX", "or not value <= USAGE_MAX"),
+        (USAGE, "or not 0 <= value <= USAGE_MAX", "or not value <= USAGE_MAX"),
     ), f"{T_OPENAI}::test_a_chats_usage_with_an_absurd_or_missing_count_is_refused"),
     PeerBug("a negative charge can be booked: the caller is credited", "CVE-2026-71479 (new-api)", (
         (WALLET, "if not 0 <= cost <= amount:", "if not cost <= amount:"),
@@ -90,7 +90,7 @@ PEER_BUGS = (
         (PRICE, "min(full, hold), max(0, full - hold)", "full, 0"),
     ), f"{T_PRICE}::test_charge_and_loss_are_the_full_cost_and_the_charge_is_within_the_hold"),
     PeerBug("cached tokens are charged twice", "LiteLLM#14849, #6215, #11364", (
-        (OPENAI, '"input": prompt - cached - written', '"input": prompt'),
+        (USAGE, '"input": prompt - cached - written - written_1h', '"input": prompt'),
     ), f"{T_OPENAI}::test_buckets_are_disjoint_and_add_up_to_what_was_reported"),
     PeerBug("cached tokens are charged at the full rate", "bifrost#904, Helicone#5766", (
         (PRICE, "        name = bucket\n", '        name = "input" if "input" in bucket else bucket\n'),
