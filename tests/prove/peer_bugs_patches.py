@@ -74,8 +74,8 @@ PEER_BUGS = (
         (WALLET, 'return f"{request_id}.{attempt}"', 'return f"{request_id}.1"'),
     ), f"{T_LEDGER}::test_a_reserve_that_lands_after_its_settle_is_a_stray_and_not_a_second_charge"),
     PeerBug("usage `or` estimate: an explicit zero is estimated", "LiteLLM#37992", (
-        (COMPLETE, "        if usage is not None:\n            return Bill",
-         "        if usage is not None and usage.units:\n            return Bill"),
+        ("infergate.chat.bill", "    if usage is not None:\n        return Bill",
+         "    if usage is not None and usage.units:\n        return Bill"),
     ), f"{T_PAYS}::test_an_explicit_zero_stays_zero"),
     PeerBug("negative usage counts", "CVE-2026-71479 (new-api), octopus#243", (
         (USAGE, "or not 0 <= value <= USAGE_MAX", "or not value <= USAGE_MAX"),
@@ -111,8 +111,8 @@ PEER_BUGS = (
          "        receipt = self._receipt(bill)\n        if relay.failure"),
     ), f"{T_PAYS}::test_a_client_that_leaves_pays_the_same_as_if_it_had_stayed"),
     PeerBug("a failed stream is charged its whole prompt", "new-api#4168", (
-        (COMPLETE, 'if self.request.kind == "chat" and not relayed_bytes and not output:',
-         'if self.request.kind == "chat" and not relayed_bytes and not output and False:'),
+        ("infergate.chat.bill", 'if request.kind == "chat" and not relayed_bytes and not output:',
+         'if request.kind == "chat" and not relayed_bytes and not output and False:'),
     ), f"{T_PAYS}::test_an_empty_answer_costs_nothing"),
     PeerBug("settling twice books twice", "eliza#10846, #11512", (
         (WALLET, 'HELD_WHOLE = "holds.#hold.amount = :amount AND',

@@ -6,17 +6,17 @@ resolve, estimate, admit, call, relay, receipt, settle. Who pays when something 
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from infergate.accounts.keys import ApiKey
 from infergate.catalog.resolve import Offer, in_order, offers, resolve
-from infergate.catalog.types import DEFAULT_TIER, Model, Route
+from infergate.catalog.types import Model, Route
 from infergate.channels.capacity import Entered
 from infergate.chat import attempts
 from infergate.chat.admit import Admission, KeyChanged, admit
 from infergate.chat.attempts import ANSWER_MAX, Attempts, provider_of
-from infergate.chat.price import Charge, charge, likely_units
+from infergate.chat.bill import Bill, bill_of, due_for
 from infergate.chat.relay import DONE, KEEP_ALIVE, Relay, answer_bytes
 from infergate.chat.routing import Doors, Resting, all_rest, buyer_of, no_route
 from infergate.chat.shape import answer_headers, outgoing_body, priced_answer
@@ -40,8 +40,7 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
     `key` may be from a cache: admission proves it fresh.
     """
     started = house.clock()
-    model, taken, doors, admission = await _admitted(house, key, request, started)
-    job = Job(house, request, reply, model, taken, doors, admission, started)
+    job = Job(house, request, reply, await _admitted(house, key, request, started), started)
     try:
         await job.run()
     except (UpstreamFailed, Unavailable, Refused):
@@ -52,9 +51,7 @@ async def complete(house: House, key: ApiKey, request: InferenceRequest, reply: 
         raise
 
 
-async def _admitted(
-    house: House, key: ApiKey, request: InferenceRequest, now_s: float
-) -> tuple[Model, list[Offer], Doors, Admission]:
+async def _admitted(house: House, key: ApiKey, request: InferenceRequest, now_s: float) -> "Admitted":
     snapshot = await house.shelf.current()
     for _ in range(KEY_CHANGES_MAX):
         buyer = buyer_of(house, key)
@@ -66,7 +63,8 @@ async def _admitted(
         await doors.check()
         refreshing = doors.refreshing()
         try:
-            return model, taken, doors, await admit(house, request, key, model, taken, snapshot.plans[key.plan])
+            admission = await admit(house, request, key, model, taken, snapshot.plans[key.plan])
+            return Admitted(model, taken, doors, admission)
         except KeyChanged as changed:
             # Its terms are others now: what may be called, and at which price, is asked again.
             key = changed.key
@@ -76,40 +74,29 @@ async def _admitted(
     raise Unavailable("the account's terms change too fast")
 
 
-@dataclass(slots=True)
-class Bill:
-    """What is to be paid and why. Empty units cost nothing."""
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request with everything that was decided before a provider is asked."""
 
-    reason: str
-    units: dict[str, int] = field(default_factory=dict)
-    estimated: bool = False
-    tier: str = DEFAULT_TIER
-
-
-NOTHING = Charge({}, {}, 0, 0)
+    model: Model
+    offers: list[Offer]
+    doors: Doors
+    admission: Admission
 
 
 class Job:
     """One admitted request."""
 
     def __init__(
-        self,
-        house: House,
-        request: InferenceRequest,
-        reply: Reply,
-        model: Model,
-        taken: list[Offer],
-        doors: Doors,
-        admission: Admission,
-        started: float,
+        self, house: House, request: InferenceRequest, reply: Reply, admitted: Admitted, started: float
     ) -> None:
         self.house = house
         self.request = request
         self.reply = reply
-        self.model = model
-        self.taken = taken
-        self.doors = doors
-        self.admission = admission
+        self.model = admitted.model
+        self.offers = admitted.offers
+        self.doors = admitted.doors
+        self.admission = admitted.admission
         self.started = started
         self.attempts = Attempts()
         self.flags: list[str] = []
@@ -124,7 +111,7 @@ class Job:
         failure: UpstreamFailed | Unavailable | ModelNotEnabled | None = None
         refused: InvalidRequest | None = None
         resting: list[Resting] = []
-        for offer in in_order(self.taken, self.request.wishes, self.house.chance):
+        for offer in in_order(self.offers, self.request.wishes, self.house.chance):
             began = self.house.clock()
             if began >= self.deadline:
                 break
@@ -305,28 +292,15 @@ class Job:
     # -- the money ----------------------------------------------------------------------------------------------------
 
     def _bill_of(self, usage: Usage | None, relayed_bytes: int, tier: Any, *, failed: bool = False) -> Bill:
-        """Who pays: docs/architecture.md has the table."""
-        output = usage.units.get("output", 0) + usage.units.get("reasoning", 0) if usage else 0
-        if self.request.kind == "chat" and not relayed_bytes and not output:
-            return Bill("upstream failed before any output" if failed else "empty answer")
-        reason = "upstream failed in mid-stream" if failed else "completed"
-        tier = self._tier_of(tier)
-        if usage is not None:
-            return Bill(reason, usage.units, tier=tier)
-        return Bill(reason, likely_units(self.request, self.model, relayed_bytes), estimated=True, tier=tier)
-
-    def _tier_of(self, reported: Any) -> str:
-        """In which tier it was done is for the provider to say: it may have had no room in the one that was asked for."""
-        if not isinstance(reported, str):
-            return self.request.wishes.tier
-        return reported if self.offer is not None and self.offer.price.tier(reported) else DEFAULT_TIER
+        assert self.offer is not None, "only what a provider answered is billed"
+        return bill_of(self.request, self.model, self.offer.price, usage, relayed_bytes, tier, failed=failed)
 
     def _receipt(self, bill: Bill) -> Receipt:
         hold = self.admission.hold
         now = self.house.clock()
         offer = self.offer
         route = offer.route if offer else None
-        due = charge(bill.units, offer.price, hold.amount, bill.tier) if offer and bill.units else NOTHING
+        due = due_for(bill, offer.price if offer else None, hold.amount)
         return Receipt(
             account=self.admission.key.account,
             request_id=self.request.request_id,
