@@ -1,7 +1,7 @@
 """The story of a paid request, from the first check to the settled receipt. The only file that knows the order.
 
 resolve, estimate, admit, call, relay, receipt, settle. Who pays when something goes wrong is decided in
-`Bill`, by the table in docs/architecture.md; the reason stands on the receipt.
+`bill.py`, by the table in docs/architecture.md; the reason stands on the receipt.
 """
 
 import asyncio
