@@ -6,7 +6,7 @@ UV := .tools/uv/bin/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 VENV := .venv/bin
 
-.PHONY: help run test check build bench prove soak catalog providers clean install test-lambda
+.PHONY: help run test check build bench prove soak catalog providers clean install test-lambda compat
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -47,6 +47,9 @@ test-lambda: install ## the gateway behind the real Lambda Web Adapter (builds i
 
 providers: install ## every kind of provider against everything it offers; the table goes into docs/providers.md
 	@$(VENV)/python -m tests.providers
+
+compat: install ## real clients against everything they offer; the table goes into docs/compatibility.md
+	@$(VENV)/python -m tests.compat
 
 prove: install ## attack the ledger: crashes, a model, random sequences, peers' bugs, mutants; one table
 	@$(VENV)/python -m tests.prove

@@ -21,6 +21,7 @@ import boto3
 import httpx
 import pytest
 
+from tests.support.node import node_folder
 from tools.local.aws import free_port
 from tools.local.template import ROOT
 
@@ -368,12 +369,7 @@ def test_the_readmes_javascript_works_as_printed(running: Running) -> None:
     (block,) = code_blocks("javascript")
     if shutil.which("npm") is None:
         pytest.skip("no Node here")
-    folder = ROOT / ".tools" / "node"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(ROOT / "tests" / "node" / name, folder / name)
-    if not (folder / "node_modules" / "openai").exists():
-        subprocess.run(["npm", "ci", "--silent", "--ignore-scripts"], cwd=folder, check=True, timeout=180)
+    folder = node_folder()
     (folder / "readme.mjs").write_text(block)
     done = subprocess.run(
         ["node", "readme.mjs"],
