@@ -59,7 +59,7 @@ class Visit:
                 break
         assert not wallet.holds, "something is still held"
         now = int(self.bench.live.clock())
-        return await self.bench.live.house.ledger.receipts(self.customer.account, since_s=now - 3600)
+        return await self.bench.live.house.ledger.receipts(self.customer.account, since_s=now - 600)
 
 
 @dataclass(frozen=True)

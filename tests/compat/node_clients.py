@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -77,9 +77,8 @@ class NodeClient:
         return answer.get("value")
 
     async def _start(self) -> asyncio.subprocess.Process:
-        folder = await asyncio.to_thread(node_folder)
-        programs = folder / "compat"
-        shutil.copytree(PROGRAMS, programs, dirs_exist_ok=True)
+        programs = await asyncio.to_thread(node_folder) / "compat"
+        _copy(programs)
         return await asyncio.create_subprocess_exec(
             *("node", "worker.mjs", f"./{self.program}"),
             cwd=programs,
@@ -95,6 +94,15 @@ class NodeClient:
             assert process.stdin is not None
             process.stdin.close()
             await process.wait()
+
+
+def _copy(to: Path) -> None:
+    """The programs, to where they find their packages; each file at once, as another client may be reading it."""
+    to.mkdir(exist_ok=True)
+    for program in PROGRAMS.iterdir():
+        with tempfile.NamedTemporaryFile(dir=to, delete=False) as new:
+            new.write(program.read_bytes())
+        Path(new.name).replace(to / program.name)
 
 
 def node_clients() -> list[NodeClient]:

@@ -27,6 +27,13 @@ def test_the_committed_table_is_what_a_run_gives(results: dict[Trial, str | None
     assert set(results) == set(TRIALS)
 
 
+def test_a_failure_and_what_never_ran_are_seen_in_the_table() -> None:
+    table = render({TRIALS[0]: "it broke"})
+
+    assert table.count("FAILED") == 1
+    assert table.count("untested") == len(TRIALS) - 1
+
+
 def test_what_is_said_to_be_not_offered_is_a_capability_that_others_have() -> None:
     for client in CLIENTS:
         assert client.not_offered < set(CAPABILITIES)

@@ -12,7 +12,12 @@ FOLDER = ROOT / ".tools" / "node"
 
 
 def node_folder() -> Path:
-    """Where scripts find the packages. Installs them once per lock; a second process waits for the first."""
+    """Where scripts find the packages. Installs them once per lock; a second process waits for the first.
+
+    Raises RuntimeError without npm.
+    """
+    if shutil.which("npm") is None:
+        raise RuntimeError("Node and npm are needed here")
     FOLDER.mkdir(parents=True, exist_ok=True)
     wanted, installed = (LOCKED / "package-lock.json").read_text(), FOLDER / ".installed"
     with (FOLDER / ".lock").open("w") as lock:
