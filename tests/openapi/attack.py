@@ -24,9 +24,8 @@ from infergate.edge.asgi import Message, Receive, Scope, Send
 from infergate.edge.openai import Gateway
 
 from tests.openapi.document import Json, document, operations
-from tests.support.live import Customer, Live, live_house, serve
+from tests.support.live import CATALOG, Customer, Live, live_house, serve
 from tests.support.memory_store import MemoryStore
-from tools.local.template import ROOT
 
 SEED = 20261101
 TABLES = {
@@ -112,8 +111,7 @@ async def _house() -> AsyncIterator[Live]:
             "plans.business.requests_per_minute": "1000000000",
             "plans.business.tokens_per_minute": "1000000000000",
         }
-        text = (ROOT / "catalog" / "house.yaml").read_text()
-        await live.rooms.shelf.apply(compile_file(parse(text, overrides)), "test")
+        await live.rooms.shelf.apply(compile_file(parse(CATALOG, overrides)), "test")
         yield live
 
 
