@@ -6,7 +6,7 @@ UV := .tools/uv/bin/uv
 export UV_PROJECT_ENVIRONMENT := .venv
 VENV := .venv/bin
 
-.PHONY: help run test check build bench prove soak catalog providers clean install test-lambda compat
+.PHONY: help run test check build bench prove soak fuzz catalog providers compat clean install test-lambda
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
@@ -56,6 +56,9 @@ prove: install ## attack the ledger: crashes, a model, random sequences, peers' 
 
 soak: install ## the same, forty times as much: for the night
 	@$(VENV)/python -m tests.prove --nightly
+
+fuzz: install ## attack the gateway by docs/openapi.yaml, and its parsers by a million bodies
+	@$(VENV)/python -m tests.openapi
 
 check: install .tools/sam/.installed ## style, types, layers, the template
 	@$(VENV)/ruff check .

@@ -166,11 +166,15 @@ CATALOG = (ROOT / "tests" / "support" / "catalog.yaml").read_text()
 
 
 @contextlib.asynccontextmanager
-async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | None = None) -> AsyncIterator[Live]:
-    """`store`, if given, stands between the house and the real store (a faulty or a counting one)."""
+async def live_house(
+    endpoint: str, tables: dict[str, str], *, store: Store | None = None, memory: Store | None = None
+) -> AsyncIterator[Live]:
+    """`store`, if given, stands between the house and the real store (a faulty or a counting one). `memory`, if given, is the
+    real store, for the house and all others: `endpoint` is not asked then."""
     clock, service = Time(), FixedSecrets()
     http = HttpClient()
-    store = store or thin_store(http, endpoint)
+    real = memory or thin_store(http, endpoint)
+    store = store or real
     secrets = Secrets(service, clock)
     built = house(
         environment(tables), http=http, store=store, secrets=secrets, role=Credentials("test", "test"), clock=clock
@@ -178,7 +182,7 @@ async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | No
     built.chance = random.Random(7).random
     lines: list[dict[str, Any]] = []
     built.log = lines.append
-    others = rooms(environment(tables), store=thin_store(http, endpoint), secrets=secrets, clock=clock)
+    others = rooms(environment(tables), store=real, secrets=secrets, clock=clock)
     async with serve(upstream_app) as upstream_url, serve(Gateway(built)) as base_url:
         overrides = {
             "channels.demo.enabled": "true",
@@ -194,7 +198,8 @@ async def live_house(endpoint: str, tables: dict[str, str], *, store: Store | No
 @contextlib.asynccontextmanager
 async def serve(app: Any) -> AsyncIterator[str]:
     """The app under uvicorn, on a free port of loopback, in this loop. Yields its base URL."""
-    listening = socket.socket()
+    # asyncio turns Nagle off only for a socket whose protocol is named: else each answer on a kept connection waits 40 ms.
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", access_log=False, http="httptools", lifespan="on")
     config.timeout_graceful_shutdown = 1

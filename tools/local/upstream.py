@@ -35,6 +35,7 @@ from tools.local.upstream_answers import (
     parsed,
     plan,
     request_of,
+    usage,
 )
 from tools.local.upstream_script import PAGE, Json, UnknownDirectiveError, bomb, dump, garble, parse_script
 
@@ -190,11 +191,21 @@ async def chat(x: Exchange) -> None:
     await x.pause(script.get("ttft_ms", 0))
     if await misbehave(x, script):
         return
-    answer = plan(request, script)
+    answer = plan_or_refuse(request, script)
     if request.get("stream"):
         await stream(x, request, answer, script)
     else:
         await respond(x, completion(digest(x.body), request, answer, script), script, len(answer.pieces))
+
+
+def plan_or_refuse(request: Json, script: Json) -> Answer:
+    """A body whose parts have other shapes than they should is a 400, as with a real provider."""
+    try:
+        answer = plan(request, script)
+        usage(request, answer, script)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ApiError(400, f"the body cannot be read: {type(error).__name__}", "invalid_type") from None
+    return answer
 
 
 async def misbehave(x: Exchange, script: Json) -> bool:

@@ -273,6 +273,22 @@ def test_a_body_without_sense_is_a_400(http: httpx.Client, body: bytes) -> None:
     assert http.post("/v1/chat/completions", content=body).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tools": [{"type": "function"}]},
+        {"tools": 5},
+        {"response_format": {"type": "json_schema"}},
+        {"stop": 5},
+        {"stream_options": {"include_usage": True}, "stream": True, "tools": ["f"]},
+    ],
+)
+def test_a_field_of_another_shape_than_it_should_have_is_a_400(http: httpx.Client, change: dict[str, Any]) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]} | change
+
+    assert http.post("/v1/chat/completions", json=body).status_code == 400
+
+
 def test_a_body_past_the_limit_is_a_413(http: httpx.Client) -> None:
     assert http.post("/v1/chat/completions", content=b" " * (8 * 2**20 + 1)).status_code == 413
 

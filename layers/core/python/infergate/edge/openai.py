@@ -92,11 +92,11 @@ class Gateway:
             await reply.json(200, [], orjson.dumps(counted))
             return
         if path == "/healthz":
+            _only_read(method)
             await reply.json(200, [], b'{"status":"ok"}')
             return
         handler, rest = reader_of(path)
-        if method not in ("GET", "HEAD"):
-            raise MethodNotAllowed("GET")
+        _only_read(method)
         await reply.json(200, [], orjson.dumps(await handler(self._house, presented_key(scope), rest)))
 
     async def _once(
@@ -144,6 +144,11 @@ class Gateway:
             return float(orjson.loads(header(scope, b"x-amzn-lambda-context") or b"")["deadline"]) / 1000
         except (ValueError, KeyError, TypeError):
             return None
+
+
+def _only_read(method: str) -> None:
+    if method not in ("GET", "HEAD"):
+        raise MethodNotAllowed("GET")
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
