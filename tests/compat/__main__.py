@@ -3,8 +3,9 @@
 import asyncio
 import sys
 
-from tests.compat.snippets import write_table
+from tests.compat.snippets import PAGE
 from tests.compat.table import render, run
+from tests.support.matrix import fill
 
 
 def main() -> int:
@@ -16,7 +17,7 @@ def main() -> int:
         print(f"{client}, {capability}:\n{failure}", file=sys.stderr)
     if failed or "untested" in table:
         return 1
-    write_table(table)
+    fill(PAGE, "table", table)
     return 0
 
 

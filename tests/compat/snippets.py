@@ -12,18 +12,6 @@ from tests.support.node import node_folder
 from tools.local.template import ROOT
 
 PAGE = ROOT / "docs" / "compatibility.md"
-_TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
-
-
-def committed_table() -> str:
-    found = _TABLE.search(PAGE.read_text())
-    if found is None:
-        raise ValueError(f"{PAGE} has no place for the table")
-    return found[0]
-
-
-def write_table(table: str) -> None:
-    PAGE.write_text(_TABLE.sub(lambda _: table, PAGE.read_text()))
 
 
 def snippets() -> dict[str, tuple[str, str]]:

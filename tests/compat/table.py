@@ -1,7 +1,6 @@
 """Every client against every capability, as one table; docs/compatibility.md holds it between two markers."""
 
 import asyncio
-import traceback
 
 from tests.compat.anthropic_python import Anthropic
 from tests.compat.bench import Bench, bench
@@ -12,6 +11,7 @@ from tests.compat.llm_command import Llm
 from tests.compat.node_clients import node_clients
 from tests.compat.openai_python import Async, Sync
 from tests.compat.pydantic_ai_python import PydanticAI
+from tests.support.matrix import fault_of
 
 NODE_CLIENTS = node_clients()
 CLIENTS: tuple[Client, ...] = (Async(), Sync(), *NODE_CLIENTS, LangChain(), PydanticAI(), Anthropic(), Llm())
@@ -52,12 +52,7 @@ async def _visits(client: Client, ready: Bench, results: dict[Trial, str | None]
 
 
 async def _failure(client: Client, ready: Bench, capability: str) -> str | None:
-    try:
-        async with asyncio.timeout(TRIAL_S):
-            await CAPABILITIES[capability](client, ready)
-    except Exception:
-        return traceback.format_exc()
-    return None
+    return await fault_of(asyncio.wait_for(CAPABILITIES[capability](client, ready), TRIAL_S))
 
 
 def render(results: dict[Trial, str | None]) -> str:

@@ -3,7 +3,8 @@
 import asyncio
 import sys
 
-from tests.providers.table import render, run, write
+from tests.providers.table import PAGE, dialects, render, run
+from tests.support.matrix import fill
 
 
 def main() -> int:
@@ -15,7 +16,8 @@ def main() -> int:
         print(f"{trial.kind.name}, {trial.capability}, {trial.upstream}:\n{failure}", file=sys.stderr)
     if failed or "untested" in table:
         return 1
-    write(table)
+    fill(PAGE, "table", table)
+    fill(PAGE, "dialects", dialects())
     return 0
 
 

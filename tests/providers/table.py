@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import traceback
 from dataclasses import dataclass
 
 from infergate.providers import quirks
@@ -11,6 +10,7 @@ from tests.providers import cases
 from tests.providers.bench import Bench, bench
 from tests.providers.kinds import CAPABILITIES, KINDS, Kind
 from tests.providers.upstreams import LLAMA_HERE
+from tests.support.matrix import fault_of
 from tools.local.template import ROOT
 
 PAGE = ROOT / "docs" / "providers.md"
@@ -70,11 +70,11 @@ async def run() -> dict[Trial, str | None]:
 
 async def _try(trial: Trial, ready: Bench, places: asyncio.Semaphore) -> str | None:
     async with places:
-        try:
-            await trial.case(await ready.visit(trial.kind, trial.upstream))
-        except Exception:
-            return traceback.format_exc()
-        return None
+        return await fault_of(_visit(trial, ready))
+
+
+async def _visit(trial: Trial, ready: Bench) -> None:
+    await trial.case(await ready.visit(trial.kind, trial.upstream))
 
 
 def render(results: dict[Trial, str | None]) -> str:
@@ -119,19 +119,3 @@ def dialects() -> str:
         ]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _between(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end of {name} -->)", re.DOTALL)
-
-
-def committed(name: str = "table") -> str:
-    found = _between(name).search(PAGE.read_text())
-    if found is None:
-        raise ValueError(f"{PAGE} has no place for the {name}")
-    return found[0]
-
-
-def write(table: str) -> None:
-    text = _between("table").sub(lambda _: table, PAGE.read_text())
-    PAGE.write_text(_between("dialects").sub(lambda _: dialects(), text))

@@ -12,7 +12,8 @@ from infergate.store.signing import Credentials
 from infergate.wiring.gateway import providers
 
 from tests.providers.kinds import KINDS
-from tests.providers.table import PAGE, Trial, committed, dialects, render, run, trials
+from tests.providers.table import PAGE, Trial, dialects, render, run, trials
+from tests.support.matrix import held
 
 pytestmark = pytest.mark.skipif(shutil.which("npm") is None, reason="the mock server comes from npm")
 TRIALS = [trial for kind in KINDS for trial in trials(kind)]
@@ -33,14 +34,14 @@ def test_a_kind_does_what_it_offers(trial: Trial, results: dict[Trial, str | Non
 
 
 def test_the_committed_table_is_what_a_run_gives(results: dict[Trial, str | None]) -> None:
-    assert committed() == render(results)
-    assert "untested" not in committed()
+    assert held(PAGE, "table") == render(results)
+    assert "untested" not in held(PAGE, "table")
 
 
 def test_the_page_says_what_is_refused_and_how_each_kind_is_configured() -> None:
     sections = dict(section.split("\n", 1) for section in PAGE.read_text().split("\n### ")[1:])
 
-    assert committed("dialects") == dialects()
+    assert held(PAGE, "dialects") == dialects()
     assert set(sections) == set(providers(Credentials("a", "b"), time.time))
     for kind, section in sections.items():
         (block,) = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
